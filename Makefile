@@ -1,0 +1,47 @@
+# Two commands do everything on a fresh machine: `make report` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# Idle OpenMP threads must not spin: on shared cores that makes the same operation fifty times slower.
+export OMP_WAIT_POLICY := PASSIVE
+
+.PHONY: setup report quick reference test lint types imports bench clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "wnverify needs Python 3.11 to 3.13; $$($(PYTHON) --version) is first on PATH. Name another: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+report: setup
+	$(BIN)/python -m wnverify report --out reports/latest
+
+quick: setup
+	$(BIN)/python -m wnverify report --quick --out reports/latest
+
+# The reference report of this version, kept in the repository.
+reference: setup
+	$(BIN)/python -m wnverify report --out reports
+
+test: setup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+imports: setup
+	$(BIN)/lint-imports
+
+bench: setup
+	$(BIN)/python benchmarks/gradient_engine.py --json benchmarks/gradient_engine.json
+
+clean:
+	rm -rf $(VENV) reports/latest dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .wnverify

@@ -1,0 +1,38 @@
+"""wnverify tells whether a weight-normalization method is what it says it is.
+
+Public names are resolved when they are first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from wnverify import strategies as strategies
+    from wnverify.auditing.suite import audit as audit
+    from wnverify.finding import Evidence as Evidence
+    from wnverify.finding import Finding as Finding
+    from wnverify.finding import Verdict as Verdict
+
+__version__ = "0.1.0"
+
+_HOME: Final = {
+    "audit": "wnverify.auditing.suite",
+    "Finding": "wnverify.finding",
+    "Evidence": "wnverify.finding",
+    "Verdict": "wnverify.finding",
+}
+__all__ = ["Evidence", "Finding", "Verdict", "audit", "strategies"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "strategies":
+        return importlib.import_module("wnverify.strategies")
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'wnverify' has no attribute {name!r}; it offers {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
