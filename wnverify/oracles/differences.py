@@ -1,0 +1,137 @@
+"""Difference quotients that know their own error.
+
+A coarse step accuses right maps that are sharply curved, a fine one drowns in rounding.  Here central differences
+at shrinking steps are extrapolated (C. J. F. Ridders, *Accurate computation of F'(x) and F'(x)F''(x)*, Adv. Eng.
+Software 4 (1982), 75-76); the error of the chosen entry is bounded by its distance from its neighbours in the
+tableau plus the rounding noise of the quotient, and a map that cannot be differenced reports a large error instead
+of a wrong number.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Final
+
+import torch
+from torch import Tensor
+
+FIRST_STEP: Final = 2.0**-6
+"""Relative to the direction; directions are scaled so that 1 is a change of the point's own size."""
+LEVELS: Final = 26
+SMALLEST_FIRST_STEP: Final = 2.0**-36
+ENOUGH: Final = 2e-12
+"""Relative error from which on further steps are not worth their time."""
+ORDERS: Final = 6
+"""Columns of the tableau: steps further apart than 2⁶ say nothing about each other."""
+UNRESOLVED: Final = 1e-2
+"""Relative error from which on the quotients at the finest step are examined for a jump or a kink."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Difference:
+    """A directional derivative, the norm of its estimated error, and the number of evaluations spent."""
+
+    value: Tensor
+    error: float
+    evaluations: int
+
+
+class NotDifferencedError(ArithmeticError):
+    """The map could not be evaluated on both sides of the point, however small the step."""
+
+
+class DiscontinuousError(NotDifferencedError):
+    """The two sides stay apart however small the step: the map jumps at this point."""
+
+
+class KinkError(NotDifferencedError):
+    """The one-sided slopes stay apart however small the step: the map has no derivative at this point."""
+
+
+def directional_difference(f: Callable[[Tensor], Tensor], x: Tensor, e: Tensor, *, noise: float = 0.0) -> Difference:
+    """df/dt of f(x + t e) at t = 0, with an error estimate in the Euclidean norm.
+
+    ``f`` maps a float64 tensor to a float64 tensor; ``e`` has the shape of ``x`` and about its size; ``noise`` is
+    the norm of the rounding error of one value of ``f`` (default: 8 u ‖f(x)‖).  Raises ``NotDifferencedError`` when
+    no step gives finite values on both sides, ``DiscontinuousError`` where the values on the two sides do not
+    approach each other, and ``KinkError`` where the slopes do not.
+
+    A kink within the step is invisible to central differences, which see the mean of the two slopes at every step.
+    It shows in s(h) = (f(x + h e) − 2 f(x) + f(x − h e)) / h, which is a h + b h³ + … for a smooth map; the
+    combination of three steps that cancels both terms leaves the gap between the slopes, and half of that is added
+    to the error.
+    """
+    centre = f(x)
+    step, evaluations = FIRST_STEP, 1
+    while True:
+        pair = _two_sided(f, x, e, step)
+        evaluations += 2
+        if pair is not None:
+            break
+        step /= 16
+        if step < SMALLEST_FIRST_STEP:
+            raise NotDifferencedError(f"no finite values on both sides of the point for steps down to {step:.1e}")
+    size = max(_norm(pair[0]), _norm(pair[1]), _norm(centre))
+    noise = noise or 8 * 2.0**-53 * size
+    tableau = [(pair[0] - pair[1]) / (2 * step)]
+    bends = [(pair[0] - 2 * centre + pair[1]) / step]
+    jumps = [_norm(pair[0] - pair[1])]
+    best, best_error = tableau[0], math.inf
+    for level in range(1, LEVELS):
+        step /= 2
+        pair = _two_sided(f, x, e, step)
+        evaluations += 2
+        if pair is None:
+            break
+        jumps.append(_norm(pair[0] - pair[1]))
+        bends.append((pair[0] - 2 * centre + pair[1]) / step)
+        gap = _gap(bends) / 2 if level > 1 else math.inf
+        row = [(pair[0] - pair[1]) / (2 * step)]
+        level_error = math.inf
+        for order in range(1, min(level, ORDERS) + 1):
+            factor = 4.0**order
+            row.append((factor * row[order - 1] - tableau[order - 1]) / (factor - 1))
+            spread = max(_norm(row[order] - row[order - 1]), _norm(row[order] - tableau[order - 1]))
+            estimate = spread + gap + noise / step
+            level_error = min(level_error, estimate)
+            if estimate < best_error:
+                best, best_error = row[order], estimate
+        if best_error <= ENOUGH * _norm(best) or (best_error < math.inf and best_error <= 8 * noise / step):
+            break
+        tableau = row
+    _refuse_singular_point(best, best_error, jumps, bends, size)
+    return Difference(best, best_error, evaluations)
+
+
+def _gap(bends: list[Tensor]) -> float:
+    """Norm of what is left of s(h), s(h/2), s(h/4) when a h + b h³ is cancelled: the gap between the slopes."""
+    coarse, middle, fine = bends[-3:]
+    return _norm((8 * (2 * fine - middle) - (2 * middle - coarse)) / 7)
+
+
+def _refuse_singular_point(best: Tensor, error: float, jumps: list[float], bends: list[Tensor], size: float) -> None:
+    """Raise where the finest steps show a jump or a kink rather than a derivative that is merely hard to see."""
+    if error <= UNRESOLVED * _norm(best) or len(jumps) < 8:
+        return
+    if jumps[-1] > jumps[-8] / 2 and jumps[-1] > 1e-6 * size:
+        raise DiscontinuousError(f"the map jumps by {jumps[-1] / size:.2g} of its size at this point")
+    # Rounding makes s(h) grow like 1/h, a kink leaves it as it is.
+    if _norm(bends[-8]) / 2 < _norm(bends[-1]) < 2 * _norm(bends[-8]) and _norm(bends[-1]) > UNRESOLVED * _norm(best):
+        raise KinkError("the slopes on the two sides differ at this point: the map has no derivative here")
+
+
+def _two_sided(f: Callable[[Tensor], Tensor], x: Tensor, e: Tensor, step: float) -> tuple[Tensor, Tensor] | None:
+    """f(x + s e) and f(x − s e); None where a side raises or is not finite."""
+    try:
+        above, below = f(x + step * e), f(x - step * e)
+    except (ValueError, RuntimeError, ArithmeticError):
+        return None  # outside the map's domain: a smaller step may stay inside
+    if not bool(torch.isfinite(above).all()) or not bool(torch.isfinite(below).all()):
+        return None
+    return above, below
+
+
+def _norm(x: Tensor) -> float:
+    return float(torch.linalg.vector_norm(x))

@@ -1,0 +1,308 @@
+"""Is a written backward the derivative of its forward?  The whole Jacobian, sketched.
+
+For a map f and cotangents a_l, tangents e_k, every pair is compared:
+
+    ⟨a_l, D f[e_k]⟩   (difference of the forward, error known)   against   ⟨Jᵀ a_l, e_k⟩   (written backward).
+
+K differences and L backward passes give K·L entries of a sketch of ΔJ = J_written − J.  For Gaussian probes
+E ⟨a, ΔJ e⟩² = ‖ΔJ‖²_F, whence an estimate of the relative error of the whole Jacobian, and an interval:
+
+* below: by Markov's inequality on the mean square, ‖ΔJ‖_F ≥ √(mean/20) with probability ≥ 95 %;
+* above: |⟨a, ΔJ e⟩| ≥ x_L x_K ‖ΔJ‖_F for the best of the pairs with probability ≥ 95 %, where x_K is the 2.5 %
+  quantile of the largest of K absolute normals.  A quadratic form Σ w_i g_i² with Σ w_i = 1 has its heaviest lower
+  tail at one single weight, below 1.53 (G. J. Székely and N. K. Bakirov, Probab. Theory Relat. Fields 126 (2003)),
+  so this holds for every ΔJ, also one that is wrong in a single entry.
+
+The same quantile gives the power: the smallest relative error of the Jacobian that this run would have noticed.
+Structured probes (radial, all-ones, one row, extreme entries) look where random ones are diluted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from wnverify.oracles.differences import Difference, NotDifferencedError, directional_difference
+from wnverify.oracles.ratio import REFUTES_FROM, ErrorModel
+
+MARKOV = 20.0
+
+Map = Callable[..., Tensor]
+
+
+class BackwardError(RuntimeError):
+    """The subject's own backward raised; the message is its."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JacobianReport:
+    """What the sketch saw.
+
+    ``ratio`` is the largest |difference of a pair| ÷ its modelled error; ``relative_error`` the estimate of
+    ‖ΔJ‖_F / ‖J‖_F with ``interval``; ``power`` the smallest such error that would have been noticed; ``worst`` names
+    the probes of the largest ratio, ``probe`` holds their tensors (cotangent, tangent) and ``values`` the two sides.
+    """
+
+    ratio: float
+    relative_error: float
+    interval: tuple[float, float]
+    power: float
+    worst: tuple[str, str]
+    values: tuple[float, float]
+    probe: tuple[Tensor, Tensor]
+    evaluations: int
+
+    @property
+    def refuted(self) -> bool:
+        return not self.ratio < REFUTES_FROM
+
+    @property
+    def figures(self) -> dict[str, float | int | str | list[float]]:
+        return {
+            "relative_error": self.relative_error,
+            "interval": list(self.interval),
+            "worst_cotangent": self.worst[0],
+            "worst_tangent": self.worst[1],
+            "difference_quotient": self.values[0],
+            "backward": self.values[1],
+            "forward_evaluations": self.evaluations,
+        }
+
+
+def smallest_of_largest(count: int, miss: float = 0.025) -> float:
+    """x with P(max of ``count`` |N(0,1)| < x) = ``miss``.
+
+    >>> round(smallest_of_largest(8), 2)
+    0.9
+    """
+    if count < 1:
+        raise ValueError(f"count must be at least 1; got {count}")
+    inside = torch.tensor(miss ** (1.0 / count), dtype=torch.float64)
+    return float(torch.special.erfinv(inside)) * math.sqrt(2)
+
+
+def row_scales(x: Tensor) -> Tensor:
+    """Root mean square of each row (further axes flattened), zero rows taking the largest; shape (n, 1, …).
+
+    A vector or a scalar is one row.
+    """
+    flat = x.reshape(x.shape[0], -1) if x.dim() > 1 else x.reshape(1, -1)
+    scale = torch.linalg.vector_norm(flat, dim=1) / math.sqrt(max(flat.shape[1], 1))
+    largest = float(scale.max()) if scale.numel() else 0.0
+    scale = torch.where(scale > 0, scale, torch.as_tensor(largest or 1.0, dtype=x.dtype))
+    return scale.reshape(-1, *[1] * (x.dim() - 1)) if x.dim() > 1 else scale.expand(x.numel()).reshape(x.shape)
+
+
+def tangents(x: Tensor, count: int, generator: torch.Generator) -> list[tuple[str, Tensor]]:
+    """``count`` Gaussian directions, each row at the size of x's, then structured ones of the same size."""
+    scale = row_scales(x)
+    probes = [(f"gaussian {k}", scale * _randn(x, generator)) for k in range(count)]
+    probes.append(("radial", x.clone()))
+    probes.append(("all ones", scale.expand_as(x).clone()))
+    if x.dim() > 1 and x.shape[0] > 1:
+        norms = scale.flatten()
+        for name, index in (("largest row", int(norms.argmax())), ("last row", x.shape[0] - 1)):
+            one = torch.zeros(x.shape, dtype=x.dtype)
+            one[index] = (scale * _randn(x, generator))[index]
+            probes.append((name, one))
+    for name, index in (("largest entry", int(x.abs().argmax())), ("smallest entry", int(x.abs().argmin()))):
+        one = torch.zeros(x.shape, dtype=x.dtype)
+        one.view(-1)[index] = float(scale.expand_as(x).reshape(-1)[index])
+        probes.append((name, one))
+    return probes
+
+
+def cotangents(w: Tensor, count: int, generator: torch.Generator) -> list[tuple[str, Tensor]]:
+    """``count`` Gaussian cotangents, then the output itself, all ones and the largest entry alone."""
+    probes = [(f"gaussian {k}", _randn(w, generator)) for k in range(count)]
+    probes.append(("output", w.clone()))
+    probes.append(("all ones", torch.ones_like(w)))
+    one = torch.zeros(w.shape, dtype=w.dtype)
+    one.view(-1)[int(w.abs().argmax())] = 1.0
+    probes.append(("largest entry", one))
+    return probes
+
+
+def check_backward(
+    f: Map,
+    tensors: Sequence[Tensor],
+    *,
+    wrt: int = 0,
+    seed: int,
+    gaussian: int = 8,
+    model: ErrorModel,
+    structured: bool = True,
+    cotangent: Tensor | None = None,
+    backward: Callable[[Tensor], Tensor] | None = None,
+) -> JacobianReport:
+    """Compare the backward of ``f(*tensors)`` with respect to ``tensors[wrt]`` with differences of the forward.
+
+    ``tensors`` are float64; ``model`` is the modelled relative error of one backward pass; ``cotangent`` replaces the
+    probes by that single one; ``backward`` (cotangent → gradient) stands in for reverse mode when a backward written
+    elsewhere is to be judged.  Raises ``NotDifferencedError`` where the forward cannot be differenced, and whatever the
+    subject's backward raises.
+    """
+    x = tensors[wrt].detach()
+
+    def along(value: Tensor) -> Tensor:
+        with torch.no_grad():
+            return f(*(value if i == wrt else t for i, t in enumerate(tensors))).detach()
+
+    generator = torch.Generator().manual_seed(seed)
+    output = along(x)
+    directions = tangents(x, gaussian, generator)
+    cotangent_probes = cotangents(output, gaussian, generator)
+    if not structured:
+        directions, cotangent_probes = directions[:gaussian], cotangent_probes[:gaussian]
+    if cotangent is not None:
+        cotangent_probes = [("given", cotangent)]
+    differences = [directional_difference(along, x, e) for _, e in directions]
+    pull = backward or reverse_mode(f, tensors, wrt)
+    gradients = [pull(a) for _, a in cotangent_probes]
+    return _compare(directions, differences, cotangent_probes, gradients, gaussian, model)
+
+
+def check_rows(
+    f: Map, tensors: Sequence[Tensor], *, wrt: int = 0, seed: int, rows: Sequence[int], model: ErrorModel
+) -> tuple[int, JacobianReport]:
+    """``check_backward`` with tangents confined to one row each: the row with the largest ratio, and its report."""
+    x = tensors[wrt].detach()
+    generator = torch.Generator().manual_seed(seed)
+    pull = reverse_mode(f, tensors, wrt)
+
+    def along(value: Tensor) -> Tensor:
+        with torch.no_grad():
+            return f(*(value if i == wrt else t for i, t in enumerate(tensors))).detach()
+
+    cotangent_probes = cotangents(along(x), 4, generator)
+    gradients = [pull(a) for _, a in cotangent_probes]
+    scale, worst = row_scales(x), None
+    for row in rows:
+        mask = torch.zeros_like(x)
+        mask[row] = 1.0
+        directions = [(f"row {row}, gaussian {k}", mask * scale * _randn(x, generator)) for k in range(2)]
+        differences = [directional_difference(along, x, e) for _, e in directions]
+        report = _compare(directions, differences, cotangent_probes, gradients, 4, model)
+        if worst is None or not report.ratio <= worst[1].ratio:
+            worst = (row, report)
+    if worst is None:
+        raise ValueError("rows must name at least one row; got none")
+    return worst
+
+
+def reverse_mode(f: Map, tensors: Sequence[Tensor], wrt: int = 0) -> Callable[[Tensor], Tensor]:
+    """cotangent ↦ gradient with respect to ``tensors[wrt]``, by one recorded forward and autograd.
+
+    Raises ``BackwardError`` where the subject's backward raises, or its output does not depend on the tensor through
+    autograd.
+    """
+    leaves = [t.detach().clone().requires_grad_(i == wrt) for i, t in enumerate(tensors)]
+    with torch.enable_grad():
+        output = f(*leaves)
+
+    def pull(cotangent: Tensor) -> Tensor:
+        try:
+            (gradient,) = torch.autograd.grad(output, leaves[wrt], cotangent, retain_graph=True)
+        except Exception as error:
+            raise BackwardError(f"{type(error).__name__}: {error}") from error
+        return gradient.detach()
+
+    return pull
+
+
+def forward_mode(f: Map, tensors: Sequence[Tensor], tangent: Tensor, wrt: int = 0) -> Tensor:
+    """J e by ``torch.func.jvp``: exact up to rounding where the subject's operations have forward rules."""
+
+    def of(value: Tensor) -> Tensor:
+        return f(*(value if i == wrt else t.detach() for i, t in enumerate(tensors)))
+
+    pair: tuple[Tensor, Tensor] = torch.func.jvp(of, (tensors[wrt].detach(),), (tangent,))  # type: ignore[assignment]
+    return pair[1].detach()
+
+
+def sensitivity(g: Callable[[Tensor], Tensor], x: Tensor, *, seed: int, samples: int = 3) -> float:
+    """Local relative condition number of ``g`` at ``x``: ‖g(x + δ) − g(x)‖/‖g(x)‖ ÷ ‖δ‖/‖x‖ for small random δ.
+
+    δ has rows at the size of x's.  Random δ is what rounding is; the largest of ``samples`` is returned.  Infinity
+    where ``g`` leaves its domain under so small a change.
+    """
+    changes, base = _responses(g, x, seed, samples)
+    size = float(torch.linalg.vector_norm(base))
+    if size == 0:
+        return 1.0
+    largest = float(changes.flatten(1).norm(dim=1).max()) / size
+    return largest if math.isfinite(largest) else math.inf
+
+
+def row_sensitivity(g: Callable[[Tensor], Tensor], x: Tensor, *, seed: int, samples: int = 6) -> Tensor:
+    """For each row of ``g(x)``: the largest ‖change of the row‖ ÷ ‖δ‖/‖x‖ under small random δ (not relative)."""
+    changes, _ = _responses(g, x, seed, samples)
+    return changes.flatten(2).norm(dim=2).max(0).values
+
+
+def _responses(g: Callable[[Tensor], Tensor], x: Tensor, seed: int, samples: int) -> tuple[Tensor, Tensor]:
+    """((g(x + s δ_k) − g(x)) / s for each k, g(x)), s = 1e-7."""
+    generator = torch.Generator().manual_seed(seed)
+    base, step = g(x), 1e-7
+    moved = [g(x + step * row_scales(x) * _randn(x, generator)) - base for _ in range(samples)]
+    return torch.stack(moved) / step, base
+
+
+def _compare(
+    directions: Sequence[tuple[str, Tensor]],
+    differences: Sequence[Difference],
+    cotangent_probes: Sequence[tuple[str, Tensor]],
+    gradients: Sequence[Tensor],
+    gaussian: int,
+    model: ErrorModel,
+) -> JacobianReport:
+    a = torch.stack([probe.reshape(-1) for _, probe in cotangent_probes])
+    e = torch.stack([probe.reshape(-1) for _, probe in directions])
+    d = torch.stack([difference.value.reshape(-1) for difference in differences])
+    g = torch.stack([gradient.reshape(-1) for gradient in gradients])
+    expected, observed = a @ d.T, g @ e.T
+    size = a.norm(dim=1)[:, None]
+    errors = torch.tensor([difference.error for difference in differences], dtype=torch.float64)
+    # A backward that is right loses relative to ‖J e‖ and to ‖Jᵀ a‖; a wrong one must not pay itself a larger bound.
+    rounding = size * d.norm(dim=1)[None, :]
+    bound = size * errors[None, :] + model.relative * rounding + torch.finfo(torch.float64).tiny
+    miss = (observed - expected).abs()
+    ratios = torch.where(torch.isfinite(miss), miss / bound, math.inf)
+    flat = int(ratios.argmax())
+    row, column = divmod(flat, ratios.shape[1])
+    pairs_l, pairs_k = min(gaussian, len(cotangent_probes)), min(gaussian, len(directions))
+    block = miss[:pairs_l, :pairs_k]
+    jacobian = float(expected[:pairs_l, :pairs_k].square().mean().sqrt()) or math.inf
+    mean = float(block.square().mean().sqrt())
+    sure = smallest_of_largest(pairs_l) * smallest_of_largest(pairs_k)
+    return JacobianReport(
+        ratio=float(ratios.max()),
+        relative_error=mean / jacobian,
+        interval=(mean / math.sqrt(MARKOV) / jacobian, float(block.max()) / sure / jacobian),
+        power=float(bound[:pairs_l, :pairs_k].max()) / sure / jacobian,
+        worst=(cotangent_probes[row][0], directions[column][0]),
+        values=(float(expected[row, column]), float(observed[row, column])),
+        probe=(cotangent_probes[row][1], directions[column][1]),
+        evaluations=sum(difference.evaluations for difference in differences),
+    )
+
+
+def _randn(like: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randn(like.shape, generator=generator, dtype=torch.float64)
+
+
+__all__ = [
+    "BackwardError",
+    "JacobianReport",
+    "NotDifferencedError",
+    "check_backward",
+    "check_rows",
+    "forward_mode",
+    "reverse_mode",
+    "row_sensitivity",
+    "sensitivity",
+]
