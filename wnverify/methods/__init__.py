@@ -1,0 +1,1 @@
+"""One folder a method: ``reference`` (NumPy), ``pytorch`` (for use), ``enclosure`` (balls); see ``catalogue``."""

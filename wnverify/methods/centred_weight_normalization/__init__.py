@@ -1,0 +1,1 @@
+"""Centred weight normalization (Huang et al. 2017): rows centred, then divided by their norms."""

@@ -1,0 +1,107 @@
+"""Orthogonal weight normalization in NumPy: W = Σ^{-1/2} V_C with V_C = V − c 1ᵀ, c = V 1 / d, Σ = V_C V_Cᵀ.
+
+Equation 6 of *Deep structural weight normalization* with G = I; L. Huang et al., *Orthogonal weight normalization*,
+2018.  W is the polar factor of V_C.  Undefined unless V_C (n, d) has rank n, which needs n ≤ d − 1.
+
+Derivative.  Let S = Σ^{1/2}, so V_C = S W and W Wᵀ = I.  Differentiating both, with Ω = dW Wᵀ skew,
+
+    S Ω + Ω S = E Wᵀ − W Eᵀ,    dW = Ω W + S^{-1} (E − E Wᵀ W)    for E = dV_C.
+
+The map is the gradient of the nuclear norm of V_C, so the Jacobian is symmetric and a cotangent A is pulled back by
+the same formula.  It divides by s_i + s_j, never by λ_i − λ_j: repeated eigenvalues are ordinary points.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wnverify.primitives.reference import Matrix, as_matrix, centre_rows, constant_rows, polar, solve_lyapunov
+
+
+def forward(V: Any) -> Matrix:
+    """W = Σ^{-1/2} V_C with orthonormal rows of zero mean.
+
+    V, W (n, d).  ``ValueError`` names a non-finite entry of V, or the shape and the numerical rank of V_C below n.
+
+    >>> forward([[3.0, 1.0]]) * 2**0.5
+    array([[ 1., -1.]])
+    """
+    return _polar(as_matrix(V, "V"))[0]
+
+
+def vjp(V: Any, A: Any) -> Matrix:
+    """The gradient by V for the cotangent A of W, V and A (n, d); errors as in ``forward``.
+
+    With B = A Wᵀ and Z skew from S Z + Z S = B − Bᵀ:  G_C = Z W + S^{-1} (A − B W),  G = G_C centred.
+    """
+    V = as_matrix(V, "V")
+    W, D, s = _polar(V)
+    A = centre_rows(as_matrix(A, "A", V.shape))
+    B = A @ W.T
+    Z = solve_lyapunov(D, s, B - B.T)
+    return centre_rows(Z @ W + (D / s) @ (D.T @ (A - B @ W)))
+
+
+def jvp(V: Any, E: Any) -> Matrix:
+    """The change of W along the direction E of V: equal to ``vjp(V, E)``, the Jacobian being symmetric."""
+    return vjp(V, E)
+
+
+def printed_backward(V: Any, A: Any) -> Matrix:
+    """Equations 11 and 12 with G = I, to the letter: not the gradient (see ``repaired_backward``).
+
+    ∂L/∂V = D Λ^{-1/2} D A + 2 (∂L/∂Σ)ᵀ V_C + (1/d)(∂L/∂c)ᵀ 1ᵀ, line 3 of equation 12 as printed.  V, A (n, d); errors
+    as in ``forward``, and a ``ValueError`` at equal eigenvalues, where K is not defined.
+    """
+    V = as_matrix(V, "V")
+    D, lam, X, Sigma_bar, c_bar, A = _printed_chain(V, A)
+    G: Matrix = (D / np.sqrt(lam)) @ D @ A + 2 * Sigma_bar.T @ X + c_bar[:, None] / V.shape[1]
+    return G
+
+
+def repaired_backward(V: Any, A: Any) -> Matrix:
+    """Equations 11 and 12 with G = I and line 3 mended in two places: Dᵀ for the second D, (∂L/∂Σ)_s for (∂L/∂Σ)ᵀ.
+
+    Then it is the gradient, wherever the eigenvalues of Σ differ.  V, A (n, d); errors as in ``printed_backward``.
+    """
+    V = as_matrix(V, "V")
+    D, lam, X, Sigma_bar, c_bar, A = _printed_chain(V, A)
+    G: Matrix = (D / np.sqrt(lam)) @ D.T @ A + (Sigma_bar + Sigma_bar.T) @ X + c_bar[:, None] / V.shape[1]
+    return G
+
+
+def _printed_chain(V: Matrix, A: Any) -> tuple[Matrix, Matrix, Matrix, Matrix, Matrix, Matrix]:
+    """D, λ, V_C, ∂L/∂Σ and ∂L/∂c of equations 11 and 12, G = I, and the cotangent."""
+    A = as_matrix(A, "A", V.shape)
+    X = _centred(V)
+    W, _, _ = _polar(V)
+    lam, D = np.linalg.eigh(X @ X.T)
+    differences = lam[:, None] - lam[None, :]
+    np.fill_diagonal(differences, np.inf)
+    if not differences.all():
+        i, j = (int(k) for k in np.argwhere(differences == 0)[0])
+        raise ValueError(f"V must give Σ distinct eigenvalues, K of equation 12 divides by λ_{i} - λ_{j}; got 0")
+    K = 1 / differences
+    root = np.sqrt(lam)
+    Lambda_bar = -0.5 * (D.T @ A @ W.T @ D) / lam
+    D_bar = A @ W.T @ D + (D * root) @ D.T @ W @ A.T @ D / root
+    Sigma_bar = D @ (K.T * (D.T @ D_bar) + np.diag(np.diag(Lambda_bar))) @ D.T
+    symmetric = (Sigma_bar + Sigma_bar.T) / 2
+    c_bar = -(A.sum(axis=1) @ (D / root) @ D.T) - 2 * X.sum(axis=1) @ symmetric
+    return D, lam, X, Sigma_bar, c_bar, A
+
+
+def _polar(V: Matrix) -> tuple[Matrix, Matrix, NDArray[np.float64]]:
+    """W, D, s of V_C.  V_C has zero mean to u, its polar factor only to κ u, hence centred once more."""
+    W, D, s = polar(_centred(V))
+    return centre_rows(W), D, s
+
+
+def _centred(V: Matrix) -> Matrix:
+    """V_C; a constant row is exactly zero in it, where two roundings of its mean would leave noise."""
+    X = centre_rows(V)
+    X[constant_rows(V)] = 0.0
+    return X

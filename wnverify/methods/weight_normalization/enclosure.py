@@ -1,0 +1,41 @@
+"""Weight normalization in balls: w_i = v_i / ‖v_i‖ and its vector-Jacobian product, enclosed for small matrices.
+
+Written from T. Salimans and D. P. Kingma, *Weight normalization*, 2016, equations 2 and 3 with g = 1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flint
+
+from wnverify.oracles.enclosures import BITS, ball_matrix, precision
+
+
+def forward(V: Any, *, bits: int = BITS) -> flint.arb_mat:
+    """Balls around W for exactly this float64 V (n, d), or for every V in a matrix of balls.
+
+    ``ValueError`` names a row that is zero (or not provably non-zero) or a non-finite entry.
+    """
+    with precision(bits):
+        V = ball_matrix(V, "V")
+        return flint.arb_mat([[x / r for x in v] for v, r in zip(V.table(), _norms(V), strict=True)])
+
+
+def vjp(V: Any, A: Any, *, bits: int = BITS) -> flint.arb_mat:
+    """Balls around the gradient by V for the cotangent A: equation 3, a / r − ⟨a, v⟩ v / r³ in every row, r = ‖v‖."""
+    with precision(bits):
+        V, A = ball_matrix(V, "V"), ball_matrix(A, "A")
+        gradient = []
+        for v, a, r in zip(V.table(), A.table(), _norms(V), strict=True):
+            inner = sum((x * y for x, y in zip(a, v, strict=True)), flint.arb(0))
+            gradient.append([y / r - inner * x / r**3 for x, y in zip(v, a, strict=True)])
+        return flint.arb_mat(gradient)
+
+
+def _norms(V: flint.arb_mat) -> list[flint.arb]:
+    norms = [sum((x * x for x in v), flint.arb(0)).sqrt() for v in V.table()]
+    for i, norm in enumerate(norms):
+        if not norm > 0:
+            raise ValueError(f"V must have no zero row; V[{i}, :] is not provably non-zero")
+    return norms
