@@ -1,0 +1,131 @@
+"""A document on the terminal: a line for every family, everything that is not a pass in full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from wnverify.finding import Finding, Verdict
+from wnverify.report.digest import (
+    SYMBOL,
+    TONE,
+    Digest,
+    Family,
+    Subject,
+    digest,
+    least_power,
+    worst_ratio,
+)
+from wnverify.report.wording import KIND_NAMES, percent, plural, short, tally, witness_short
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_STYLE: Final = {"wrong": "bold red", "care": "yellow", "open": "blue", "right": "green"}
+_INDENT: Final = "    "
+
+
+def sheet(doc: Mapping[str, Any], console: Console, *, verbose: bool = False) -> None:
+    """Print the document; with ``verbose`` a line for every pass as well.  Works without a terminal (plain text)."""
+    data = digest(doc)
+    for subjects in data.groups.values():
+        for subject in subjects:
+            _block(console, data, subject, verbose)
+    if data.selftest.findings:
+        _block(console, data, data.selftest, verbose)
+        _trust(console, data)
+    if data.stale:
+        _say(console, f"stale: {', '.join(data.stale_parts)} ran on other sources and is in no count", "yellow")
+    _say(console, f"{plural(len(data.current), 'finding')}: {_marked(data.counts)}")
+
+
+def _block(console: Console, data: Digest, subject: Subject, verbose: bool) -> None:
+    title = subject.title or subject.name
+    _say(console, f"{_escaped(title)} [dim]({KIND_NAMES[subject.kind]})[/]", "bold")
+    if subject.rows is not None:
+        _say(console, f"  {subject.decided} of {plural(subject.rows, 'statement')} decided")
+    for label, items, none in subject.scope:
+        _say(console, f"  {label}: {_escaped(', '.join(items) or none)}")
+    for family in _families(subject):
+        _say(console, f"  {_escaped(family.name):<14} {_marked(family.counts)}")
+        if verbose:
+            for finding in family.quiet:
+                _say(console, f"{_INDENT}{_symbol(finding)} {_escaped(_brief(finding))}")
+    for finding in subject.loud:
+        _full(console, data, finding)
+    console.print()
+
+
+def _families(subject: Subject) -> list[Family]:
+    """Statements have no families: their verdicts are one line."""
+    if subject.kind in ("claim", "theory", "experiment"):
+        return [Family("verdicts", subject.findings)] if subject.findings else []
+    return subject.families
+
+
+def _full(console: Console, data: Digest, finding: Finding) -> None:
+    stale = " [yellow](stale)[/]" if finding.id in data.stale else ""
+    _say(console, f"  {_symbol(finding)} [{_style(finding.verdict)}]{finding.verdict}[/] {_escaped(finding.id)}{stale}")
+    routes = ", ".join(dict.fromkeys(route.route for route in finding.routes))
+    lines = [
+        ("", finding.statement),
+        ("", finding.message),
+        ("place", finding.place),
+        ("conditions", "; ".join(finding.conditions)),
+        *(("reading", f"{item['reading']}: {item['verdict']}") for item in finding.readings),
+        ("routes", routes),
+        ("measured", _measured(finding)),
+        ("witness", witness_short(finding.witness)),
+        ("corrected", finding.corrected),
+        ("replay", finding.replay),
+    ]
+    for label, text in lines:
+        for row, piece in enumerate((text or "").splitlines()):
+            _say(console, f"{_INDENT}{f'[dim]{label}:[/] ' if label and not row else ''}{_escaped(piece)}")
+
+
+def _trust(console: Console, data: Digest) -> None:
+    trust = data.trust
+    if trust.faults:
+        bound = f"missed at most {percent(trust.missed_at_most)}"
+        _say(console, f"planted faults caught: {trust.caught} of {len(trust.faults)} ({bound}, exact 95 % bound)")
+    if trust.right:
+        bound = f"at most {percent(trust.alarms_at_most)}"
+        _say(console, f"false alarms: {len(trust.alarms)} of {len(trust.right)} ({bound}, exact 95 % bound)")
+    if trust.faults or trust.right:
+        console.print()
+
+
+def _brief(finding: Finding) -> str:
+    name = f"{finding.check} {finding.case}".strip()
+    return f"{name}  {_measured(finding)}".rstrip()
+
+
+def _measured(finding: Finding) -> str:
+    """``ratio 0.1, power 1e-9``, of each what is known."""
+    known = (("ratio", worst_ratio(finding)), ("power", least_power(finding)))
+    return ", ".join(f"{name} {short(value)}" for name, value in known if value is not None)
+
+
+def _marked(counted: Iterable[tuple[Verdict, int]]) -> str:
+    return " · ".join(f"[{_style(verdict)}]{tally([(verdict, number)])}[/]" for verdict, number in counted) or "none"
+
+
+def _symbol(finding: Finding) -> str:
+    return f"[{_style(finding.verdict)}]{SYMBOL[TONE[finding.verdict]]}[/]"
+
+
+def _style(verdict: Verdict) -> str:
+    return _STYLE[TONE[verdict]]
+
+
+def _escaped(text: str) -> str:
+    """Rich's own marks and control characters taken out of what a subject wrote."""
+    from rich.markup import escape
+
+    return escape("".join(mark if mark.isprintable() else " " for mark in text))
+
+
+def _say(console: Console, line: str, style: str | None = None) -> None:
+    """One line, never broken, so that a command can be copied and a log searched."""
+    console.print(line, style=style, highlight=False, soft_wrap=True, emoji=False)
