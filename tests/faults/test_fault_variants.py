@@ -1,0 +1,35 @@
+"""Faults are wrong and right variants right, by a second opinion that shares no code with the audit."""
+
+from __future__ import annotations
+
+import fault_gradients
+import fault_values
+import pytest
+from test_fault_catalogue import subject_of
+
+from wnverify.faults.catalogue import Fault, Right, faults, right_variants
+
+PROBES = fault_gradients.PROBES | fault_values.PROBES
+WRONG_FROM = 3.0
+
+
+def probe(row: Fault | Right, check: str) -> float:
+    subject = subject_of(row)
+    if check.startswith("property."):
+        return fault_values.declared(subject, check.removeprefix("property."))
+    return PROBES[check](subject)
+
+
+@pytest.mark.filterwarnings("ignore:std:UserWarning")
+@pytest.mark.parametrize("fault", faults(), ids=lambda fault: fault.name)
+def test_a_fault_is_wrong_where_it_is_meant_to_be(fault: Fault) -> None:
+    """At the situation of the check that is meant to catch it the fault misses by far more than rounding."""
+    assert probe(fault, fault.caught_by) >= WRONG_FROM
+
+
+@pytest.mark.parametrize("right", right_variants(), ids=lambda right: right.name)
+def test_a_right_variant_is_right_everywhere_but_at_its_hazards(right: Right) -> None:
+    """Declared properties hold, gradients agree with differences and the edges are met, save the listed hazards."""
+    declared = [f"property.{name}" for name in subject_of(right).declares]
+    ratios = {check: probe(right, check) for check in (*PROBES, *declared) if check not in right.hazards}
+    assert not {check: ratio for check, ratio in ratios.items() if not ratio <= 1}

@@ -1,0 +1,1 @@
+"""Planted faults and right variants, shipped with the package."""
