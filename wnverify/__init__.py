@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from wnverify import strategies as strategies
+    import wnverify.strategies as strategies
     from wnverify.auditing.suite import audit as audit
     from wnverify.finding import Evidence as Evidence
     from wnverify.finding import Finding as Finding

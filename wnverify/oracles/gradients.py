@@ -206,7 +206,7 @@ def reverse_mode(f: Map, tensors: Sequence[Tensor], wrt: int = 0) -> Callable[[T
 
     def pull(cotangent: Tensor) -> Tensor:
         try:
-            (gradient,) = torch.autograd.grad(output, leaves[wrt], cotangent, retain_graph=True)
+            gradient: Tensor = torch.autograd.grad(output, leaves[wrt], cotangent, retain_graph=True)[0]
         except Exception as error:
             raise BackwardError(f"{type(error).__name__}: {error}") from error
         return gradient.detach()
@@ -241,7 +241,8 @@ def sensitivity(g: Callable[[Tensor], Tensor], x: Tensor, *, seed: int, samples:
 def row_sensitivity(g: Callable[[Tensor], Tensor], x: Tensor, *, seed: int, samples: int = 6) -> Tensor:
     """For each row of ``g(x)``: the largest ‖change of the row‖ ÷ ‖δ‖/‖x‖ under small random δ (not relative)."""
     changes, _ = _responses(g, x, seed, samples)
-    return changes.flatten(2).norm(dim=2).max(0).values
+    largest: Tensor = changes.flatten(2).norm(dim=2).amax(0)
+    return largest
 
 
 def _responses(g: Callable[[Tensor], Tensor], x: Tensor, seed: int, samples: int) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,1 @@
+"""The audit of anybody's normalization variant; ``wnverify.audit`` is the function."""

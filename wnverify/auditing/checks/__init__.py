@@ -1,0 +1,1 @@
+"""The checks: one decorated function each, one file a family."""

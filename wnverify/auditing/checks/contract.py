@@ -1,0 +1,254 @@
+"""Contract: what every user of a parametrization takes for granted about its values."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from wnverify.auditing.context import Context, first_line
+from wnverify.auditing.points import GENERIC_SHAPES, KERNEL_SHAPES, Point, generic, outside, randn
+from wnverify.auditing.registry import Sheet, check
+from wnverify.finding import Verdict
+from wnverify.oracles.gradients import sensitivity
+from wnverify.oracles.ratio import ErrorModel, Ratio, map_model
+
+SMALL: Final = ((5, 12), (3, 5), (4, 4))
+DTYPES: Final = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+
+
+@check("contract.forward", asks="Can it be built and called, and is what comes back a finite real tensor?", requires=())
+def forward(look: Context, sheet: Sheet) -> None:
+    tried = []
+    for shape in GENERIC_SHAPES[:4]:
+        point = generic(shape, look.seed)
+        if (why := outside(point.V, look.subject.domain)) is not None:
+            tried.append(f"{point.name} is outside the stated domain ({why})")
+            continue
+        try:
+            with torch.no_grad():
+                out = look.build(point.V).out()
+        except Exception as error:  # foreign code may raise anything; what it raised is the finding
+            tried.append(f"{point.name} raised {_said(error)}")
+            continue
+        if not out.is_floating_point():
+            sheet.add(point.name, Verdict.FAIL, f"the output has dtype {out.dtype}; a real floating dtype is right")
+        elif not bool(torch.isfinite(out).all()):
+            sheet.add(point.name, Verdict.FAIL, "the output is not finite at an ordinary weight")
+        else:
+            sheet.add(point.name, Verdict.PASS)
+    if look.mode_note:
+        sheet.note(look.mode_note)
+    if not sheet.cases:
+        sheet.add("every shape", Verdict.FAIL, "; ".join(tried))
+    for text in tried:
+        sheet.note(text)
+
+
+@check("contract.shape", asks="Has the output the shape of the weight, for matrices and for convolution kernels?")
+def shape(look: Context, sheet: Sheet) -> None:
+    for dims in (*GENERIC_SHAPES, (5, 31), (33, 65), *KERNEL_SHAPES):
+        point = generic(dims, look.seed)
+        if outside(point.V, look.subject.domain) is not None:
+            continue
+        try:
+            with torch.no_grad():
+                out = look.build(point.V).out()
+        except Exception as error:  # foreign code may raise anything; what it raised is the finding
+            if len(dims) > 2:
+                sheet.add(
+                    point.name, Verdict.HAZARD, f"a kernel is refused: {type(error).__name__}: {first_line(error)}"
+                )
+            else:
+                sheet.note(f"{point.name} is refused: {type(error).__name__}: {first_line(error)}")
+            continue
+        right = out.shape == point.V.shape
+        said = "" if right else f"the output has shape {tuple(out.shape)} for a weight of shape {tuple(point.V.shape)}"
+        sheet.add(point.name, Verdict.PASS if right else Verdict.FAIL, said, route="exact")
+
+
+@check("contract.dtype", asks="Has the output the dtype of the weight?")
+def dtype(look: Context, sheet: Sheet) -> None:
+    point = next((p for p in (generic(s, look.seed) for s in SMALL) if _takes(look, p)), None)
+    if point is None:
+        return
+    for kind in DTYPES:
+        V = point.weight.to(kind)
+        name = str(kind).removeprefix("torch.")
+        try:
+            with torch.no_grad():
+                out = look.build(V).out()
+        except Exception as error:  # foreign code may raise anything; what it raised is the finding
+            refused = Verdict.UNSUPPORTED if kind.itemsize < 4 else Verdict.HAZARD
+            sheet.add(name, refused, f"refused: {_said(error)}", route="exact")
+            continue
+        right = out.dtype == kind
+        said = "" if right else f"a {name} weight gives a {out.dtype} output"
+        sheet.add(name, Verdict.PASS if right else Verdict.FAIL, said, route="exact")
+
+
+@check("contract.input_unchanged", asks="Is the weight left as it was, and the output no alias of it?")
+def input_unchanged(look: Context, sheet: Sheet) -> None:
+    for point in look.generic_points()[:3]:
+        V = point.V.clone()
+        instance = look.build(point.weight)
+        with torch.no_grad():
+            out = instance.at(V)
+        if not torch.equal(V, point.V):
+            changed = int((point.V != V).sum())
+            sheet.add(point.name, Verdict.FAIL, f"the forward changed {changed} entries of its input", route="exact")
+        elif _shares(out, V):
+            said = "the output shares the input's memory: writing to one changes the other"
+            sheet.add(point.name, Verdict.HAZARD, said, route="exact")
+        else:
+            sheet.add(point.name, Verdict.PASS, route="exact")
+
+
+@check("contract.deterministic", asks="Does the same weight give the same output twice, and under two seeds?")
+def deterministic(look: Context, sheet: Sheet) -> None:
+    point = look.small_point()
+    if point is None:
+        return
+    for training in (True, False):
+        mode = "train" if training else "eval"
+        instance = look.subject.build(point.weight, training=training)
+        state = {name: value.clone() for name, value in _buffers(instance.module)}
+        outs = []
+        for seed in (1, 1, 2):
+            torch.manual_seed(seed)
+            with torch.no_grad():
+                outs.append(instance.at(point.V))
+        moved = [name for name, value in _buffers(instance.module) if not torch.equal(state[name], value)]
+        if torch.equal(outs[0], outs[1]) and torch.equal(outs[0], outs[2]):
+            sheet.add(mode, Verdict.PASS, route="exact")
+        elif not training:
+            sheet.add(mode, Verdict.FAIL, "the output changes from call to call in eval mode", route="exact")
+        elif look.subject.domain.get("stateful_in_training"):
+            sheet.add(mode, Verdict.PASS, route="exact")
+            sheet.note("stateful in training, as declared")
+        else:
+            why = f"the forward moves {', '.join(moved)}" if moved else "the forward draws random numbers"
+            sheet.add(mode, Verdict.HAZARD, f"in training the output changes from call to call: {why}", route="exact")
+
+
+@check("contract.history", asks="Does the output depend on the weight alone, not on what was computed before?")
+def history(look: Context, sheet: Sheet) -> None:
+    point = look.small_point()
+    if point is None:
+        return
+    V = point.V
+    other = randn(*V.shape, seed=look.seed_for("other")) + 0.3
+    instance = look.build(point.weight)
+    with torch.no_grad():
+        expected, expected_other = look.build(point.weight).at(V), look.build(point.weight).at(other)
+        storage = V.clone()
+        first = instance.at(storage)
+        storage.data.copy_(other)
+        second = instance.at(storage)
+        third = instance.at(V)
+    for name, out, right in (
+        ("first call", first, expected),
+        ("new values in the same storage", second, expected_other),
+        ("first weight again", third, expected),
+    ):
+        sheet.compare(
+            name, _difference(out, right, look, point), "the output differs from a fresh instance's", wrong=Verdict.FAIL
+        )
+
+
+@check("contract.train_eval", asks="Is the map the same in training and in eval mode?")
+def train_eval(look: Context, sheet: Sheet) -> None:
+    point = look.small_point()
+    if point is None:
+        return
+    with torch.no_grad():
+        instance = look.subject.build(point.weight, training=True)
+        if not look.repeatable_in_training:
+            sheet.note("the forward moves state in training; the eval output is compared with the next training one")
+        trained = instance.at(point.V)
+        out = instance.eval().at(point.V)
+    wrong = Verdict.HAZARD if not look.repeatable_in_training else Verdict.FAIL
+    sheet.compare("eval", _difference(out, trained, look, point), "eval and train outputs differ", wrong=wrong)
+
+
+@check("contract.layout", asks="Do non-contiguous weights give the value and gradient of their contiguous copies?")
+def layout(look: Context, sheet: Sheet) -> None:
+    for shape in ((3, 5), (4, 4), (7, 3), (4, 2, 3, 3)):
+        found = look.usable([generic(shape, look.seed)])
+        if not found:
+            continue
+        point = found[0]
+        cotangent = randn(*shape, seed=look.seed_for("layout", shape))
+        with torch.no_grad():
+            expected = look.build(point.weight).at(point.V)
+        pulled = _gradient(look, point, point.V, cotangent)
+        for name, V in _layouts(point.V):
+            with torch.no_grad():
+                out = look.build(point.weight).at(V)
+            case = f"{point.name} {name}"
+            sheet.compare(case, _difference(out, expected, look, point), "the value differs")
+            if pulled is not None and (gradient := _gradient(look, point, V, cotangent)) is not None:
+                sheet.compare(f"{case}, gradient", _ratio(gradient, pulled, 1e3), "the gradient differs")
+
+
+def _layouts(V: Tensor) -> list[tuple[str, Tensor]]:
+    wide = torch.zeros(*V.shape[:-1], 2 * V.shape[-1], dtype=V.dtype)
+    wide[..., ::2] = V
+    offset = torch.cat([torch.zeros_like(V[:1]), V])[1:]
+    made = [("transposed", V.mT.contiguous().mT), ("strided", wide[..., ::2]), ("with an offset", offset)]
+    if V.dim() == 4:
+        made.append(("channels_last", V.contiguous(memory_format=torch.channels_last)))
+    return made
+
+
+def _gradient(look: Context, point: Point, V: Tensor, cotangent: Tensor) -> Tensor | None:
+    """The gradient at V with V's own strides, or None where the map has none."""
+    instance = look.build(point.weight)
+    leaf = V.detach().requires_grad_()
+    out = instance.at(leaf)
+    if not out.requires_grad:
+        return None
+    return torch.autograd.grad(out, leaf, cotangent)[0]
+
+
+def _difference(out: Tensor, expected: Tensor, look: Context, point: Point) -> Ratio:
+    instance = look.build(point.weight)
+
+    def value(weight: Tensor) -> Tensor:
+        with torch.no_grad():
+            return instance.at(weight).double()
+
+    return _ratio(out, expected, sensitivity(value, point.V, seed=look.seed) + 1.0)
+
+
+def _ratio(out: Tensor, expected: Tensor, condition: float) -> Ratio:
+    model: ErrorModel = map_model("float64", expected.numel(), condition=condition)
+    if out.shape != expected.shape:
+        return Ratio(float("inf"), 1.0, model)
+    return Ratio(float((out - expected).norm()), float(expected.norm()), model)
+
+
+def _takes(look: Context, point: Point) -> bool:
+    """Whether the forward takes this weight at all, whatever it gives."""
+    if outside(point.V, look.subject.domain) is not None:
+        return False
+    try:
+        with torch.no_grad():
+            look.build(point.V).out()
+    except Exception as error:  # foreign code may raise anything; the refusal is kept
+        look.refused[point.name] = _said(error)
+        return False
+    return True
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {first_line(error)}"
+
+
+def _shares(out: Tensor, V: Tensor) -> bool:
+    return out.numel() > 0 and out.untyped_storage().data_ptr() == V.untyped_storage().data_ptr()
+
+
+def _buffers(module: torch.nn.Module | None) -> list[tuple[str, Tensor]]:
+    return [] if module is None else list(module.named_buffers())

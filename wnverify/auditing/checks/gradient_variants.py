@@ -1,0 +1,215 @@
+"""Gradient, continued: other losses, float32, forward mode, second order, and what the invariances imply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from wnverify.auditing.checks.gradient import AFTER, add_report, backward_model
+from wnverify.auditing.checks.property import discover
+from wnverify.auditing.context import Context, first_line
+from wnverify.auditing.points import Point, generic, randn, rows, scaled_rows
+from wnverify.auditing.registry import Sheet, check
+from wnverify.auditing.subject import Instance
+from wnverify.finding import Verdict
+from wnverify.oracles.differences import NotDifferencedError, directional_difference
+from wnverify.oracles.gradients import (
+    BackwardError,
+    check_backward,
+    forward_mode,
+    reverse_mode,
+    row_scales,
+    row_sensitivity,
+)
+from wnverify.oracles.ratio import ErrorModel, Ratio, map_model
+
+GROSS = 1e-2
+IMPLIED = {
+    "scale_invariant": ("⟨∇, V⟩ = 0 of a scale-invariant map", "whole"),
+    "row_scale_invariant": ("⟨∇_i, V_i⟩ = 0 of a row-scale-invariant map", "rows"),
+    "shift_invariant_rows": ("row sums of ∇ are 0 for a shift-invariant map", "sums"),
+}
+
+
+@check("gradient.loss", asks="Is the backward linear in the cotangent, whatever its layout, and the same each time?")
+def other_losses(look: Context, sheet: Sheet) -> None:
+    for point in look.generic_points()[:4]:
+        instance = look.build(point.weight)
+        model = backward_model(instance, point.V)
+        try:
+            pull = reverse_mode(instance, instance.with_primary(point.V), instance.primary)
+            for name, observed, expected in _pairs(look, instance, point, pull):
+                scale = max(float(expected.norm()), 1e-3 * float(pull(torch.ones_like(point.V)).norm()))
+                ratio = Ratio(float((observed - expected).norm()), scale, model)
+                sheet.compare(f"{point.name} {name}", ratio, "the backward depends on how the cotangent comes")
+        except BackwardError as error:
+            sheet.add(point.name, Verdict.FAIL, f"the backward raised {first_line(error)}")
+
+
+def _pairs(
+    look: Context, instance: Instance, point: Point, pull: Callable[[Tensor], Tensor]
+) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """(what is asked, the observed gradient, the gradient it must equal)."""
+    V, shape = point.V, tuple(point.V.shape)
+    first = randn(*shape, seed=look.seed_for("first", point.name))
+    second = randn(*shape, seed=look.seed_for("second", point.name))
+    of_first, of_second, ones = pull(first), pull(second), pull(torch.ones(shape, dtype=torch.float64))
+    leaf = V.detach().clone().requires_grad_()
+    yield "sum as the loss (expanded cotangent)", _grad(instance.at(leaf).sum(), leaf), ones
+    out = instance.at(leaf)
+    yield "a nonlinear loss", _grad((out.sin() * first).sum(), leaf), pull((out.cos() * first).detach())
+    yield "a non-contiguous cotangent", pull(first.mT.contiguous().mT), of_first
+    yield "a sum of two cotangents", pull(first + second), of_first + of_second
+    yield "a cotangent times -3", pull(-3 * first), -3 * of_first
+    yield "a cotangent times 1e-6", 1e6 * pull(1e-6 * first), of_first
+    one = torch.zeros(shape, dtype=torch.float64)
+    one[-1] = first[-1]
+    rest = first - one
+    yield "one row and the rest", pull(one) + pull(rest), of_first
+    yield "the zero cotangent", pull(torch.zeros(shape, dtype=torch.float64)), torch.zeros(shape, dtype=torch.float64)
+    kept = first.clone()
+    pull(kept)
+    yield "the cotangent itself, after the backward", kept, first
+    yield "a second backward pass", pull(first), of_first
+    before, after = instance.at(leaf), instance.at(leaf)
+    both = _grad((before * first).sum(), leaf) + _grad((after * second).sum(), leaf)
+    yield "two forwards, then both backwards", both, of_first + of_second
+
+
+@check("gradient.float32", asks="Does the float32 backward agree with the float64 one?")
+def float32(look: Context, sheet: Sheet) -> None:
+    points = [*look.generic_points(), *look.usable([scaled_rows(1e3, look.seed), generic((6, 1100), look.seed)])]
+    for point in points:
+        low, weight = point.V.float(), point.weight.double()
+        cotangent = randn(*point.V.shape, seed=look.seed_for("float32", point.name)).float()
+        try:
+            wide = look.build(weight)
+            expected = reverse_mode(wide, wide.with_primary(low.double()), wide.primary)(cotangent.double())
+            narrow = wide.to(torch.float32)
+            observed = reverse_mode(narrow, narrow.with_primary(low), narrow.primary)(cotangent).double()
+        except Exception as error:  # foreign code may refuse a dtype
+            said = f"float32 raised {type(error).__name__}: {first_line(error)}"
+            sheet.add(point.name, Verdict.HAZARD, said)
+            continue
+        ratio = _worst_row(wide, low, cotangent, observed, expected)
+        wrong = Verdict.FAIL if ratio.relative > GROSS else Verdict.HAZARD
+        sheet.compare(point.name, ratio, "the float32 gradient differs from the float64 one", wrong=wrong)
+
+
+@check("gradient.forward_mode", asks="Is forward mode (torch.func.jvp) the derivative of the forward?")
+def by_forward_mode(look: Context, sheet: Sheet) -> None:
+    for point in look.generic_points()[:4]:
+        instance = look.build(point.weight)
+        tangent = row_scales(point.V) * randn(*point.V.shape, seed=look.seed_for("jvp", point.name))
+
+        def value(V: Tensor, instance: Instance = instance) -> Tensor:
+            with torch.no_grad():
+                return instance.at(V)
+
+        try:
+            observed = forward_mode(instance, instance.with_primary(point.V), tangent, instance.primary)
+        except (RuntimeError, NotImplementedError) as error:
+            said = f"{type(error).__name__}: {first_line(error)}"
+            sheet.add(point.name, Verdict.UNSUPPORTED, said, route="automatic differentiation")
+            continue
+        try:
+            difference = directional_difference(value, point.V, tangent)
+        except NotDifferencedError as error:
+            sheet.not_differenced(point.name, error)
+            continue
+        model = backward_model(instance, point.V)
+        size = float(difference.value.norm())
+        total = ErrorModel(model.relative + difference.error / max(size, 1e-300), f"{model.text} + difference")
+        ratio = Ratio(float((observed - difference.value).norm()), size, total)
+        sheet.compare(point.name, ratio, "forward mode is not the derivative", route="automatic differentiation")
+
+
+@check("gradient.second_order", asks="Is the double backward the derivative of the backward?", requires=AFTER)
+def second_order(look: Context, sheet: Sheet) -> None:
+    if reason := look.subject.domain.get("no_double_backward"):
+        sheet.note(f"declared without a second derivative: {reason}")
+    for point in look.generic_points()[: 2 if look.quick else 4]:
+        instance = look.build(point.weight)
+        cotangent = randn(*point.V.shape, seed=look.seed_for("second order", point.name))
+
+        def gradient(V: Tensor, instance: Instance = instance, cotangent: Tensor = cotangent) -> Tensor:
+            with torch.enable_grad():
+                leaf = V if V.requires_grad else V.detach().clone().requires_grad_()
+                (g,) = torch.autograd.grad(instance.at(leaf), leaf, cotangent, create_graph=True)
+                return g
+
+        try:
+            seed = look.seed_for("second", point.name)
+            model = map_model("float64", max(rows(point.V).shape), condition=1e3)
+            report = check_backward(gradient, (point.V,), seed=seed, gaussian=4, model=model)
+        except NotDifferencedError as error:
+            sheet.not_differenced(point.name, error)
+        except BackwardError as error:
+            if _is_linear(gradient, point.V):
+                sheet.add(point.name, Verdict.PASS, route="differences")
+                sheet.note("the map is linear: its second derivative is zero")
+            elif "does not require grad" in str(error):
+                said = "the backward gives a gradient without a graph: a second derivative would silently be zero"
+                sheet.add(point.name, Verdict.UNSUPPORTED, said, route="differences")
+            else:
+                said = f"refused: {first_line(error)}"
+                sheet.add(point.name, Verdict.UNSUPPORTED, said, route="differences")
+        else:
+            add_report(sheet, point.name, report, Verdict.FAIL)
+
+
+@check(
+    "gradient.invariance",
+    asks="Has the backward the orthogonality that the forward's invariances imply?",
+    requires=AFTER,
+)
+def invariance(look: Context, sheet: Sheet) -> None:
+    points = [point for point in look.generic_points() if point.V.shape[0] > 1]
+    held = discover(look, tuple(IMPLIED), points)
+    for name in held:
+        words, kind = IMPLIED[name]
+        for point in points:
+            instance = look.build(point.weight)
+            pull = reverse_mode(instance, instance.with_primary(point.V), instance.primary)
+            cotangent = randn(*point.V.shape, seed=look.seed_for("invariance", point.name))
+            gradient, V = rows(pull(cotangent)), rows(point.V)
+            products = {"whole": (gradient * V).sum(), "rows": (gradient * V).sum(1), "sums": gradient.sum(1)}[kind]
+            direction = float(V.norm()) if kind != "sums" else V.shape[1] ** 0.5
+            model = backward_model(instance, point.V)
+            ratio = Ratio(float(products.abs().max()), float(gradient.norm()) * direction, model)
+            sheet.compare(f"{name} at {point.name}", ratio, f"the backward breaks {words}")
+    if not held:
+        sheet.add("none", Verdict.PASS)
+        sheet.note("the forward has none of these invariances")
+
+
+def _grad(loss: Tensor, leaf: Tensor) -> Tensor:
+    (gradient,) = torch.autograd.grad(loss, leaf)
+    return gradient
+
+
+def _is_linear(gradient: Callable[[Tensor], Tensor], V: Tensor) -> bool:
+    """Whether the gradient does not move with V: then a missing graph hides nothing."""
+    return bool(torch.equal(gradient(V).detach(), gradient(V + 0.25 * V.abs() + 0.125).detach()))
+
+
+def _worst_row(wide: Instance, low: Tensor, cotangent: Tensor, observed: Tensor, expected: Tensor) -> Ratio:
+    """The row with the largest ratio; each row is modelled by its own response to a rounding of the weight."""
+
+    def gradient(V: Tensor) -> Tensor:
+        return reverse_mode(wide, wide.with_primary(V), wide.primary)(cotangent.double())
+
+    got, right = rows(observed), rows(expected)
+    response = row_sensitivity(gradient, low.double(), seed=0)
+    typical = float(right.norm()) / max(right.shape[0], 1) ** 0.5
+    worst = Ratio(0.0, 1.0, map_model("float32", max(right.shape)))
+    for row in range(right.shape[0]):
+        scale = max(float(right[row].norm()), 1e-2 * typical)
+        condition = 4 * (1.0 + min(float(response[row]) / max(scale, 1e-300), 1e6))
+        model = map_model("float32", max(right.shape), condition=condition, roundings=12)
+        ratio = Ratio(float((got[row] - right[row]).norm()), scale, model)
+        if not ratio.value <= worst.value:
+            worst = ratio
+    return worst

@@ -1,0 +1,143 @@
+"""Contract, continued: copies, saved state, and the layers that a parametrization is registered on."""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+from collections.abc import Callable
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from wnverify.auditing.context import Context, first_line
+from wnverify.auditing.points import outside, randn
+from wnverify.auditing.registry import Sheet, check
+from wnverify.auditing.subject import Instance, parametrized_layer
+from wnverify.finding import Verdict
+from wnverify.oracles.ratio import Ratio, map_model
+
+LAYERS: Final[dict[str, Callable[[], nn.Module]]] = {
+    "Linear": lambda: nn.Linear(12, 5, dtype=torch.float64),
+    "Conv1d": lambda: nn.Conv1d(4, 5, 3, dtype=torch.float64),
+    "Conv2d": lambda: nn.Conv2d(3, 5, 3, dtype=torch.float64),
+    "Conv3d": lambda: nn.Conv3d(2, 5, 2, dtype=torch.float64),
+    "ConvTranspose1d": lambda: nn.ConvTranspose1d(4, 3, 5, dtype=torch.float64),
+    "ConvTranspose2d": lambda: nn.ConvTranspose2d(4, 3, 3, dtype=torch.float64),
+    "ConvTranspose3d": lambda: nn.ConvTranspose3d(4, 2, 2, dtype=torch.float64),
+    "Embedding": lambda: nn.Embedding(5, 12, dtype=torch.float64),
+}
+
+
+@check("contract.state", asks="Do a deep copy, a pickle and a state_dict give back the same map?", needs=("module",))
+def state(look: Context, sheet: Sheet) -> None:
+    point = look.small_point()
+    if point is None:
+        return
+    V = point.V
+    instance = look.build(point.weight)
+    if instance.module is None:
+        return
+    expected = _call(instance, V)
+    module = instance.module
+    _copied(sheet, "deepcopy", lambda: copy.deepcopy(module), instance, V, expected)
+    _copied(sheet, "pickle", lambda: pickle.loads(pickle.dumps(module)), instance, V, expected)
+    saved = io.BytesIO()
+    torch.save(module.state_dict(), saved)
+    saved.seek(0)
+    other = look.build(randn(*V.shape, seed=look.seed_for("another weight")) + 0.3)
+    _call(other, V)
+    if other.module is not None:
+        other.module.load_state_dict(torch.load(saved, weights_only=True))
+        loaded = Instance(other.module, other.module, instance.tensors, instance.primary)
+        _judge(sheet, "state_dict into an instance made for another weight", _call(loaded, V), expected)
+
+
+def _copied(
+    sheet: Sheet, name: str, make: Callable[[], nn.Module], instance: Instance, V: Tensor, expected: Tensor
+) -> None:
+    try:
+        made = make()
+    except Exception as error:  # pickling calls foreign code, which may raise anything
+        sheet.add(name, Verdict.HAZARD, f"{type(error).__name__}: {first_line(error)}", route="exact")
+        return
+    _judge(sheet, name, _call(Instance(made, made, instance.tensors, instance.primary), V), expected)
+
+
+@check(
+    "contract.layers",
+    asks="Does it register on Linear, Conv1d-3d, ConvTranspose1d-3d and Embedding, train a step, and come off again?",
+    needs=("module",),
+)
+def layers(look: Context, sheet: Sheet) -> None:
+    for name, make in LAYERS.items():
+        torch.manual_seed(look.seed_for(name) % 2**31)
+        layer = make()
+        weight = layer.weight
+        if not isinstance(weight, Tensor):
+            raise TypeError(f"{name} has no weight tensor")
+        V = weight.detach().clone()
+        if outside(V, look.subject.domain) is not None:
+            continue
+        try:
+            _live_through(look, sheet, name, layer, V)
+        except Exception as error:  # registering calls foreign code, which may raise anything
+            said = f"registering or training a step raised {type(error).__name__}: {first_line(error)}"
+            sheet.add(name, Verdict.HAZARD, said)
+
+
+def _live_through(look: Context, sheet: Sheet, name: str, layer: nn.Module, V: Tensor) -> None:
+    layer = parametrized_layer(look.subject, layer)
+    if not look.repeatable_in_training:
+        layer.eval()
+    W = _weight(layer).detach().clone()
+    if W.shape != V.shape:
+        sheet.add(name, Verdict.FAIL, f"the weight has shape {tuple(W.shape)}; its layer needs {tuple(V.shape)}")
+        return
+    trained = [p for p in layer.parameters() if p.requires_grad]
+    optimiser = torch.optim.SGD(trained, lr=1e-2)
+    loss = layer(_input_for(layer)).square().mean()
+    loss.backward()
+    gradients = [p.grad for p in trained]
+    if all(g is None or not bool(g.any()) for g in gradients):
+        sheet.add(name, Verdict.HAZARD, "no parameter of the layer receives a gradient")
+        return
+    if any(g is not None and not bool(torch.isfinite(g).all()) for g in gradients):
+        sheet.add(name, Verdict.HAZARD, "a gradient is not finite at the layer's own initial weight")
+        return
+    optimiser.step()
+    after = _weight(layer).detach().clone()
+    for tensor in list(getattr(layer, "parametrizations", {})):
+        parametrize.remove_parametrizations(layer, tensor, leave_parametrized=True)
+    _judge(sheet, name, _weight(layer).detach(), after)
+
+
+def _input_for(layer: nn.Module) -> Tensor:
+    if isinstance(layer, nn.Embedding):
+        return torch.arange(layer.num_embeddings)
+    if isinstance(layer, nn.Linear):
+        return randn(3, layer.in_features, seed=7)
+    channels, kernel = layer.in_channels, layer.kernel_size
+    return randn(2, int(channels), *[6] * len(kernel), seed=7)  # type: ignore[arg-type]
+
+
+def _weight(layer: nn.Module) -> Tensor:
+    weight = layer.weight
+    if not isinstance(weight, Tensor):
+        raise TypeError("the layer's weight is no tensor any more")
+    return weight
+
+
+def _call(instance: Instance, V: Tensor) -> Tensor:
+    with torch.no_grad():
+        return instance.at(V)
+
+
+def _judge(sheet: Sheet, name: str, out: Tensor, expected: Tensor) -> None:
+    if out.shape != expected.shape:
+        sheet.add(name, Verdict.FAIL, f"shape {tuple(out.shape)} where {tuple(expected.shape)} was")
+        return
+    model = map_model("float64", expected.numel())
+    sheet.compare(name, Ratio(float((out - expected).norm()), float(expected.norm()), model), "the value differs")

@@ -1,0 +1,76 @@
+"""Precision: is each dtype as accurate as the map's own conditioning allows?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from wnverify.auditing.context import Context, first_line
+from wnverify.auditing.points import generic, randn, rows, scaled_rows
+from wnverify.auditing.registry import Sheet, check
+from wnverify.auditing.subject import Instance
+from wnverify.finding import Verdict
+from wnverify.oracles.gradients import sensitivity
+from wnverify.oracles.ratio import Ratio, map_model
+
+GROSS = 1e-3
+LARGEST_STAIR = 2.0**-6
+"""No floating point format in use rounds by more, relative to the value."""
+
+
+@check("precision.forward", asks="Does each narrower dtype agree with float64 as well as its conditioning allows?")
+def forward(look: Context, sheet: Sheet) -> None:
+    points = [*look.generic_points(), *look.usable([scaled_rows(1e3, look.seed), generic((6, 1100), look.seed)])]
+    for point in points:
+        for kind in (torch.float32, torch.bfloat16, torch.float16):
+            name = str(kind).removeprefix("torch.")
+            V = point.V.to(kind)
+            case = f"{point.name} {name}"
+            try:
+                with torch.no_grad():
+                    wide = look.build(point.weight)
+                    expected = rows(wide.at(V.double()))
+                    observed = rows(wide.to(kind).at(V)).double()
+            except Exception as error:  # foreign code may refuse a dtype
+                sheet.add(case, Verdict.UNSUPPORTED, f"{type(error).__name__}: {first_line(error)}")
+                continue
+            condition = 1.0 + sensitivity(_value(wide), V.double(), seed=look.seed)
+            model = map_model(name, max(rows(V).shape), condition=2 * condition, roundings=8)
+            ratio = Ratio(float((observed - expected).norm()), float(expected.norm()), model)
+            wrong = Verdict.FAIL if kind == torch.float32 and ratio.relative > GROSS else Verdict.HAZARD
+            sheet.compare(case, ratio, f"the {name} output is less accurate than the map allows", wrong=wrong)
+
+
+@check("precision.float64", asks="Does float64 carry 53 bits, or is there a hidden down-cast on the way?")
+def hidden_downcast(look: Context, sheet: Sheet) -> None:
+    """A map evaluated in fewer bits is a staircase: over a step of 2⁻³⁰ it moves by whole stairs or not at all."""
+    step = 2.0**-30
+    for point in look.generic_points()[:4]:
+        instance = look.build(point.weight)
+        value = _value(instance)
+        tangent = randn(*point.V.shape, seed=look.seed_for("staircase", point.name))
+        coarse = (value(point.V + 2.0**-14 * tangent) - value(point.V - 2.0**-14 * tangent)) / 2.0**-13
+        fine = (value(point.V + step * tangent) - value(point.V - step * tangent)) / (2 * step)
+        condition = 1.0 + sensitivity(value, point.V, seed=look.seed)
+        # Rounding of the two values over the step, and the coarse quotient's own truncation.
+        size = float(coarse.norm())
+        noise = map_model("float64", max(rows(point.V).shape), condition=2 * condition).relative
+        model = map_model("float64", 1)
+        bound = noise * float(value(point.V).norm()) / step + 1e-3 * size
+        jump = 2 * step * float((fine - coarse).norm())
+        if jump > LARGEST_STAIR * float(value(point.V).norm()):
+            sheet.add(point.name, Verdict.INCONCLUSIVE, "the map jumps here, by more than a rounding could")
+            continue
+        ratio = Ratio(float((fine - coarse).norm()), bound / model.relative if bound else 1.0, model)
+        said = "the float64 output is a staircase: part of it is computed in fewer bits"
+        sheet.compare(point.name, ratio, said)
+
+
+def _value(instance: Instance) -> Callable[[Tensor], Tensor]:
+    def value(V: Tensor) -> Tensor:
+        with torch.no_grad():
+            return instance.at(V).detach().double()
+
+    return value

@@ -1,0 +1,103 @@
+"""What every check of one subject shares: how it is built, where it is defined, in which mode it is repeatable."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from wnverify.auditing.points import GENERIC_SHAPES, Point, generic, outside
+from wnverify.auditing.subject import Instance, Subject
+from wnverify.finding import seed_of
+
+QUICK_SHAPES = ((3, 5), (4, 4), (7, 3))
+
+
+class Context:
+    """A subject under one seed.
+
+    ``build`` gives instances in training mode, unless the subject's forward changes with every call there (power
+    iteration, noise): then they are in eval mode, and ``mode_note`` says so.
+    """
+
+    def __init__(self, subject: Subject, *, seed: int, quick: bool = False, shrink: bool = True):
+        self.subject = subject
+        self.shrink = shrink
+        self.seed = seed
+        self.quick = quick
+        self.refused: dict[str, str] = {}
+
+    @functools.cached_property
+    def repeatable_in_training(self) -> bool:
+        """Whether two forwards in training mode agree bit for bit at the first weight that is accepted."""
+        for shape in GENERIC_SHAPES:
+            V = generic(shape, self.seed).V
+            with contextlib.suppress(Exception):  # a refusal is recorded where points are chosen
+                instance = self.subject.build(V)
+                with torch.no_grad():
+                    first, second, third = (instance.out() for _ in range(3))
+                return bool(torch.equal(first, second) and torch.equal(second, third))
+        return True
+
+    @property
+    def mode_note(self) -> str | None:
+        if self.repeatable_in_training:
+            return None
+        return "looked at in eval mode: in training the forward changes from call to call"
+
+    def build(self, V: Tensor) -> Instance:
+        return self.subject.build(V, training=self.repeatable_in_training)
+
+    def accepts(self, V: Tensor, name: str = "") -> bool:
+        """Whether the forward gives finite numbers of V's shape and dtype; why not is kept in ``refused``."""
+        try:
+            instance = self.build(V)
+            with torch.no_grad():
+                out = instance.out()
+        except Exception as error:
+            self.refused[name or str(tuple(V.shape))] = f"{type(error).__name__}: {first_line(error)}"
+            return False
+        if out.shape != V.shape or out.dtype != V.dtype:
+            self.refused[name or str(tuple(V.shape))] = f"the output is {out.dtype} of shape {tuple(out.shape)}"
+            return False
+        if not bool(torch.isfinite(out).all()):
+            self.refused[name or str(tuple(V.shape))] = "the output is not finite"
+            return False
+        return True
+
+    def generic_points(self) -> list[Point]:
+        """The generic points in the stated domain that the forward accepts."""
+        shapes = QUICK_SHAPES if self.quick else GENERIC_SHAPES
+        return self.usable(generic(s, self.seed) for s in shapes)
+
+    def usable(self, points: Iterable[Point]) -> list[Point]:
+        """Those points that lie in the stated domain and that the forward accepts, in the subject's coordinates."""
+        kept = []
+        for point in points:
+            why = outside(point.V, self.subject.domain)
+            if why is not None:
+                self.refused[point.name] = f"outside the stated domain ({why})"
+            elif self.accepts(point.V, point.name):
+                kept.append(dataclasses.replace(point, V=self.build(point.V).V, built_for=point.V))
+        return kept
+
+    def small_point(self) -> Point | None:
+        """The first small generic point that can be used, or None."""
+        for shape in ((5, 12), (3, 5), (4, 4), (7, 3), (1, 6)):
+            if found := self.usable([generic(shape, self.seed)]):
+                return found[0]
+        return None
+
+    def seed_for(self, *parts: object) -> int:
+        return seed_of(self.seed, self.subject.name, *parts)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, shortened."""
+    text = str(error).strip().splitlines()
+    line = text[0] if text else "(no message)"
+    return line if len(line) <= 200 else line[:197] + "..."

@@ -1,0 +1,251 @@
+"""The residual of each property that a subject may declare, and its error model.
+
+Each function takes a ``Look`` (the subject at one weight) and returns ``(error, scale, model)`` triples, one for each
+comparison; the property holds there when every ratio is at most 1.  Constraints on W are residuals of the very
+output, so that only its rounding and one reduction count; invariances compare two outputs, so that the map's local
+condition number counts; gradient properties take random and structured cotangents.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from wnverify.auditing.points import outside, randn, rows
+from wnverify.auditing.subject import Instance
+from wnverify.finding import seed_of
+from wnverify.oracles.gradients import reverse_mode, sensitivity
+from wnverify.oracles.ratio import ErrorModel, Ratio, map_model
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Look:
+    """One subject at one weight: V as given (any dtype), W in float64, the declared value and a seed."""
+
+    instance: Instance
+    V: Tensor
+    value: Any
+    seed: int
+    domain: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def dtype(self) -> str:
+        return str(self.V.dtype).removeprefix("torch.")
+
+    @functools.cached_property
+    def W(self) -> Tensor:
+        return rows(self.at(self.V)).double()
+
+    def at(self, V: Tensor) -> Tensor:
+        with torch.no_grad():
+            return self.instance.at(V).detach()
+
+    @property
+    def n(self) -> int:
+        return self.V.shape[0]
+
+    @property
+    def d(self) -> int:
+        return max(1, self.V[0].numel()) if self.n else 1
+
+    @functools.cached_property
+    def condition(self) -> float:
+        """The map's local relative condition number, in float64."""
+        return sensitivity(lambda V: self.at(V).double(), self.V.double(), seed=self.seed) + 1.0
+
+    def model(self, *, condition: float = 1.0, roundings: int = 6) -> ErrorModel:
+        return map_model(self.dtype, self.d + self.n, condition=condition, roundings=roundings)
+
+    def cotangents(self) -> Iterator[Tensor]:
+        shape = tuple(self.V.shape)
+        for k in range(3):
+            yield randn(*shape, seed=seed_of(self.seed, "cotangent", k)).to(self.V.dtype)
+        yield torch.ones(shape, dtype=self.V.dtype)
+
+    def gradients(self) -> list[Tensor]:
+        """∂L/∂V in float64, rows flattened, one for each cotangent."""
+        tensors = self.instance.with_primary(self.V)
+        pull = reverse_mode(self.instance, tensors, self.instance.primary)
+        return [rows(pull(cotangent)).double() for cotangent in self.cotangents()]
+
+
+Residual = Callable[[Look], Iterator[Ratio]]
+RESIDUALS: Final[dict[str, Residual]] = {}
+
+
+def _residual(name: str) -> Callable[[Residual], Residual]:
+    def register(function: Residual) -> Residual:
+        RESIDUALS[name] = function
+        return function
+
+    return register
+
+
+@_residual("unit_norm_rows")
+def _unit(look: Look) -> Iterator[Ratio]:
+    for norm in look.W.norm(dim=1).tolist():
+        yield Ratio(abs(norm - 1.0), 1.0, look.model())
+
+
+@_residual("constant_norm_rows")
+def _constant_norm(look: Look) -> Iterator[Ratio]:
+    norms = look.W.norm(dim=1)
+    wanted = float(norms.median()) if look.value is True else float(look.value)
+    for norm in norms.tolist():
+        yield Ratio(abs(norm - wanted), wanted, look.model(roundings=12))
+
+
+@_residual("zero_mean_rows")
+def _zero_mean(look: Look) -> Iterator[Ratio]:
+    size = look.W.norm(dim=1) * math.sqrt(look.d)
+    # Subtracting a rounded mean leaves its rounding error, which is relative to V and not to W.
+    V = rows(look.V).double()
+    spread = (V - V.mean(1, keepdim=True)).norm(dim=1)
+    for row, total in enumerate(look.W.sum(1).abs().tolist()):
+        lost = float(V[row].norm() / spread[row]) if float(spread[row]) > 0 else 1.0
+        yield Ratio(total, float(size[row]), look.model(condition=min(lost, 10.0)))
+
+
+@_residual("orthonormal_rows")
+def _orthonormal(look: Look) -> Iterator[Ratio]:
+    yield from _gram(look, look.W, 1.0)
+
+
+@_residual("scaled_orthonormal_rows")
+def _scaled_orthonormal(look: Look) -> Iterator[Ratio]:
+    measured = float((look.W @ look.W.T).diagonal().mean())
+    yield from _gram(look, look.W, measured if look.value is True else float(look.value))
+
+
+@_residual("structured_orthonormal")
+def _structured(look: Look) -> Iterator[Ratio]:
+    given = look.value(look.V) if callable(look.value) else look.value
+    G = torch.as_tensor(given, dtype=torch.float64)
+    G = G * torch.eye(look.d, dtype=torch.float64) if G.dim() == 0 else torch.diag(G) if G.dim() == 1 else G
+    if G.shape != (look.d, look.d):
+        raise ValueError(f"DECLARES['structured_orthonormal'] must be G of shape ({look.d}, {look.d}); got {G.shape}")
+    # (WG)(WG)ᵀ and W G² Wᵀ agree for symmetric G; the second is what is declared.
+    residual = look.W @ G @ G @ look.W.T - torch.eye(look.n, dtype=torch.float64)
+    yield Ratio(float(residual.abs().max()), 1.0, look.model(condition=float(torch.linalg.cond(G)), roundings=12))
+
+
+@_residual("spectral_norm_le_1")
+def _spectral(look: Look) -> Iterator[Ratio]:
+    yield Ratio(max(0.0, float(torch.linalg.matrix_norm(look.W, 2)) - 1.0), 1.0, look.model(roundings=8))
+
+
+@_residual("l1_rows_le")
+def _l1(look: Look) -> Iterator[Ratio]:
+    radius = float(look.value)
+    for total in look.W.abs().sum(1).tolist():
+        yield Ratio(max(0.0, total - radius), radius, look.model())
+
+
+@_residual("scale_invariant")
+def _scale(look: Look) -> Iterator[Ratio]:
+    for factor in (2.0, 0.375, 24.0, 2.0**-12, 2.0**12):
+        if outside(look.V * factor, look.domain) is not None:
+            continue
+        yield _same(look, look.at(look.V * factor), look.W)
+
+
+@_residual("row_scale_invariant")
+def _row_scale(look: Look) -> Iterator[Ratio]:
+    exponents = torch.arange(look.n) % 5 - 2
+    factors = (1.5 * 2.0**exponents).to(look.V.dtype).reshape(-1, *[1] * (look.V.dim() - 1))
+    yield _same(look, look.at(look.V * factors), look.W)
+
+
+@_residual("shift_invariant_rows")
+def _shift(look: Look) -> Iterator[Ratio]:
+    c = randn(look.n, seed=seed_of(look.seed, "shift")).to(look.V.dtype)
+    yield _same(look, look.at(look.V + c.reshape(-1, *[1] * (look.V.dim() - 1))), look.W)
+
+
+@_residual("odd")
+def _odd(look: Look) -> Iterator[Ratio]:
+    yield _same(look, -look.at(-look.V), look.W)
+
+
+@_residual("idempotent")
+def _idempotent(look: Look) -> Iterator[Ratio]:
+    once = look.at(look.V)
+    yield _same(look, look.at(once), look.W)
+
+
+@_residual("rotation_equivariant")
+def _rotation(look: Look) -> Iterator[Ratio]:
+    Q = torch.linalg.qr(randn(look.d, look.d, seed=seed_of(look.seed, "rotation"))).Q.to(look.V.dtype)
+    turned = (rows(look.V) @ Q).reshape(look.V.shape)
+    yield _same(look, look.at(turned), look.W @ Q.double())
+
+
+@_residual("permutation_equivariant_rows")
+def _permutation(look: Look) -> Iterator[Ratio]:
+    order = torch.roll(torch.arange(look.n).flip(0), 1)
+    yield _same(look, look.at(look.V[order]), look.W[order])
+
+
+@_residual("gradient_orthogonal_to_weight")
+def _gradient_orthogonal(look: Look) -> Iterator[Ratio]:
+    V = rows(look.V).double()
+    yield from _inner(look, V)
+
+
+@_residual("gradient_zero_mean")
+def _gradient_zero_mean(look: Look) -> Iterator[Ratio]:
+    ones = torch.ones(look.n, look.d, dtype=torch.float64)
+    yield from _inner(look, ones)
+
+
+@_residual("nonexpansive")
+def _nonexpansive(look: Look) -> Iterator[Ratio]:
+    for k in range(4):
+        step = randn(*look.V.shape, seed=seed_of(look.seed, "pair", k)).to(look.V.dtype) * 10.0 ** (k - 3)
+        other = look.V + step
+        apart = float((other.double() - look.V.double()).norm())
+        grown = float((rows(look.at(other)).double() - look.W).norm()) - apart
+        yield Ratio(max(0.0, grown), apart + float(look.W.norm()), look.model())
+
+
+def _gram(look: Look, W: Tensor, scale: float) -> Iterator[Ratio]:
+    residual = W @ W.T - scale * torch.eye(look.n, dtype=torch.float64)
+    yield Ratio(float(residual.abs().max()), abs(scale), look.model(roundings=12))
+
+
+def _same(look: Look, out: Tensor, expected: Tensor) -> Ratio:
+    """Two outputs that should be equal, each with the map's own conditioning."""
+    miss = float((rows(out).double() - expected).norm())
+    return Ratio(miss, float(expected.norm()), look.model(condition=2 * look.condition, roundings=8))
+
+
+def _inner(look: Look, direction: Tensor) -> Iterator[Ratio]:
+    """⟨row of the gradient, row of the direction⟩ relative to what the terms could sum to.
+
+    A gradient that vanishes exactly (a constant cotangent of softmax) leaves rounding only, which is relative to
+    what cotangents of that size pull back to: the largest row gradient over all of them.
+    """
+    gradients = look.gradients()
+    floor = max(float(gradient.norm()) for gradient in gradients) / math.sqrt(look.n)
+    for gradient in gradients:
+        norms = gradient.norm(dim=1)
+        for row, product in enumerate((gradient * direction).sum(1).abs().tolist()):
+            size = max(float(norms[row]), floor) * float(direction[row].norm())
+            yield Ratio(product, size, look.model(condition=2 * look.condition, roundings=12))
+
+
+def measure(name: str, look: Look) -> Ratio:
+    """The comparison with the largest ratio of the named property at this weight."""
+    worst: Ratio | None = None
+    for ratio in RESIDUALS[name](look):
+        if worst is None or ratio.value > worst.value or math.isnan(ratio.error):
+            worst = ratio
+    if worst is None:
+        raise ValueError(f"the weight must have at least one row; got shape {tuple(look.V.shape)}")
+    return worst

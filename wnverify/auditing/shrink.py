@@ -1,0 +1,134 @@
+"""The smallest counterexample: small shapes, short decimals, the ratio still well above the threshold."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import hypothesis
+import torch
+from hypothesis import strategies as st
+from hypothesis.errors import NoSuchExample
+from torch import Tensor
+
+from wnverify.auditing.context import Context
+from wnverify.auditing.points import Point, outside, rows
+from wnverify.finding import encode_array
+from wnverify.oracles.differences import NotDifferencedError, directional_difference
+from wnverify.oracles.gradients import JacobianReport, check_backward, reverse_mode
+from wnverify.oracles.ratio import REFUTES_AT, map_model
+
+EXAMPLES: Final = 60
+QUARTER: Final = 4.0
+"""Entries are multiples of 1/4: short decimals, exact in every dtype."""
+
+
+def gradient_witness(look: Context, point: Point, report: JacobianReport) -> dict[str, Any]:
+    """A weight and a cotangent at which the backward is visibly wrong, with both gradients.
+
+    Small quarters are searched first (``small: true``); where none shows the fault the point itself is the witness.
+    """
+    found = _search(look)
+    V, cotangent = found if found is not None else (point.weight, report.probe[0])
+    witness = {
+        "small": found is not None,
+        "V": encode_array(V, seed=look.seed, generator=f"point {point.name}"),
+        "cotangent": encode_array(cotangent, seed=look.seed, generator=report.worst[0]),
+    }
+    if V.numel() <= 64:
+        witness["snippet"] = snippet(look, V, cotangent)
+        try:
+            expected, observed = both_gradients(look, V, cotangent)
+        except NotDifferencedError as error:
+            witness["gradient_by_differences"] = str(error)
+        else:
+            witness["gradient_by_differences"] = encode_array(expected)
+            witness["gradient_by_backward"] = encode_array(observed)
+    return witness
+
+
+def both_gradients(look: Context, V: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
+    """(entry by entry from differences of the forward, from the written backward) for the loss ⟨cotangent, W⟩."""
+    instance = look.build(V)
+    V = instance.V
+
+    def loss(weight: Tensor) -> Tensor:
+        with torch.no_grad():
+            return (instance.at(weight) * cotangent).sum()
+
+    expected = torch.zeros_like(V)
+    for index in range(V.numel()):
+        step = torch.zeros_like(V)
+        step.view(-1)[index] = 1.0
+        expected.view(-1)[index] = directional_difference(loss, V, step).value
+    observed = reverse_mode(instance, instance.with_primary(V), instance.primary)(cotangent)
+    return expected, observed
+
+
+def snippet(look: Context, V: Tensor, cotangent: Tensor) -> str:
+    """Lines for a debugger that need torch and the subject alone."""
+    spec = look.subject.spec
+    module = spec.module or (spec.file or "subject.py").removesuffix(".py")
+    written = ", ".join(f"{name}={value!r}" for name, value in look.subject.arguments.items())
+    return "\n".join(
+        [
+            "import torch",
+            f"from {module} import {spec.name.split('.')[0]}",
+            f"V = torch.tensor({_decimals(V)}, dtype=torch.float64, requires_grad=True)",
+            f"A = torch.tensor({_decimals(cotangent)}, dtype=torch.float64)",
+            f"f = {spec.name}({written})  # called as the audit calls it: (), (weight) or (module, name)",
+            "(f(V) * A).sum().backward()",
+            "print(V.grad)",
+        ]
+    )
+
+
+def _search(look: Context) -> tuple[Tensor, Tensor] | None:
+    def wrong(drawn: tuple[Tensor, Tensor]) -> bool:
+        V, cotangent = drawn
+        if outside(V, look.subject.domain) is not None:
+            return False
+        try:
+            instance = look.build(V)
+            with torch.no_grad():
+                if not bool(torch.isfinite(instance.out()).all()):
+                    return False
+            model = map_model("float64", max(rows(V).shape), condition=100.0)
+            report = check_backward(
+                instance,
+                instance.tensors,
+                wrt=instance.primary,
+                seed=1,
+                gaussian=1,
+                model=model,
+                structured=False,
+                cotangent=cotangent,
+            )
+        except (ValueError, RuntimeError, ArithmeticError, TypeError, NotDifferencedError):
+            return False  # the subject is not defined at this weight: no witness here
+        return REFUTES_AT <= report.ratio < float("inf") and report.relative_error > 1e-6
+
+    settings = hypothesis.settings(
+        max_examples=EXAMPLES,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    try:
+        V, cotangent = hypothesis.find(_quarters(), wrong, settings=settings)
+    except NoSuchExample:
+        return None
+    return V, cotangent
+
+
+@st.composite
+def _quarters(draw: st.DrawFn) -> tuple[Tensor, Tensor]:
+    n, d = draw(st.integers(1, 4)), draw(st.integers(1, 5))
+    entries = st.lists(st.integers(-8, 8), min_size=n * d, max_size=n * d)
+    V = torch.tensor(draw(entries), dtype=torch.float64).reshape(n, d) / QUARTER
+    cotangent = torch.tensor(draw(entries), dtype=torch.float64).reshape(n, d) / QUARTER
+    return V, cotangent
+
+
+def _decimals(V: Tensor) -> str:
+    return str(V.tolist())

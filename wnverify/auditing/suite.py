@@ -1,0 +1,205 @@
+"""One generator of checks for every front door: targets → work items → findings.
+
+Three phases, each item in its own supervised child: every subject is described (loaded, its statements read, the
+checks that apply listed), then every check runs as one item, then what failed is repeated in a fresh process; a
+failure counts only when it comes back there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Any, Final
+
+from wnverify import guard, runner
+from wnverify.auditing.registry import DESCRIBES, DESCRIPTION, REPEATED, REPEATS
+from wnverify.auditing.target import TargetError, TargetSpec, parse_target, pickle_target
+from wnverify.finding import Evidence, Finding, Json, Verdict
+from wnverify.journal import Journal
+from wnverify.runner import RunResult
+from wnverify.workitem import Outcome, WorkItem
+
+WARM: Final = ("torch", "wnverify.auditing.warm")
+
+
+def specs_of(
+    targets: Sequence[object], arguments: Mapping[str, Any] | None = None, declare: Mapping[str, Any] | None = None
+) -> list[TargetSpec]:
+    """The specifications of TARGET strings and live objects; ``TargetError`` where one cannot be audited."""
+    if not targets:
+        raise TargetError("TARGET is missing: give package.module:name or path/file.py:name")
+    specs = []
+    for target in targets:
+        said = (arguments or {}, declare or {})
+        specs.append(parse_target(target, *said) if isinstance(target, str) else pickle_target(target, *said))
+    names = [spec.subject for spec in specs]
+    for name in names:
+        if names.count(name) > 1:
+            raise TargetError(f"two targets are called {name!r}: rename one or audit them one after the other")
+    return specs
+
+
+def audit(
+    *targets: object,
+    arguments: Mapping[str, Any] | None = None,
+    declare: Mapping[str, Any] | None = None,
+    checks: Sequence[str] = (),
+    seed: int = 0,
+    quick: bool = False,
+    workers: int = 2,
+) -> list[Finding]:
+    """Audit parametrizations and return the findings, sorted by id.
+
+    ``targets`` are TARGET strings (``"package.module:name"``, ``"path/file.py:name"``) or live objects: an
+    ``nn.Module`` class, instance or factory with forward(V) → W.  ``arguments`` are constructor arguments,
+    ``declare`` overrides what the subject declares, ``checks`` are patterns of check ids (``"gradient.*"``).  Raises
+    ``TargetError`` (a ``ValueError``) where a target cannot be found or loaded or a name is unknown.
+    """
+    specs = specs_of(targets, arguments, declare)
+    result = run_audit(specs, checks=checks, seed=seed, quick=quick, workers=workers)
+    return result.findings
+
+
+def run_audit(
+    specs: Sequence[TargetSpec],
+    *,
+    checks: Sequence[str] = (),
+    seed: int = 0,
+    quick: bool = False,
+    workers: int = 2,
+    timeout_s: float = 60.0,
+    memory_mib: float = 6144.0,
+    executor: Executor | None = None,
+    journal: Journal | None = None,
+    on_planned: Callable[[int], Callable[[Outcome], object] | None] | None = None,
+) -> RunResult:
+    """``audit`` with everything that the command line can set; ``on_planned`` gets the number of items to come."""
+    limits = {"timeout_s": timeout_s, "memory_mib": memory_mib}
+    common = {"checks": list(checks), "seed": seed, "quick": quick}
+    with contextlib.nullcontext(executor) if executor is not None else shared_children(workers) as pool:
+        settings: dict[str, Any] = {"executor": pool, "workers": workers, "warm": WARM}
+        described = runner.run([_description_item(spec, common, limits) for spec in specs], journal=journal, **settings)
+        if described.interrupted:
+            return described
+        planned = []
+        for spec in specs:
+            description = next(f for f in described.findings if f.subject == spec.subject)
+            if description.verdict is Verdict.ERROR:
+                raise TargetError(f"{spec.target}: {description.message}")
+            planned += _check_items(spec, description, common, limits)
+        watch = on_planned(len(planned)) if on_planned else None
+        checked = runner.run(planned, journal=journal, on_outcome=watch, **settings)
+        repeated = RunResult(findings=[], timing={})
+        if not checked.interrupted:
+            items = [item for spec in specs if (item := _repeat_item(spec, checked.findings, common, limits))]
+            repeated = runner.run(items, journal=journal, **settings)
+    findings = _confirmed([*described.findings, *checked.findings], repeated.findings)
+    timing = {**described.timing, **checked.timing, **repeated.timing}
+    interrupted = checked.interrupted or repeated.interrupted
+    return RunResult(findings=_with_discoveries(findings), timing=timing, interrupted=interrupted)
+
+
+@contextlib.contextmanager
+def shared_children(workers: int) -> Iterator[Executor]:
+    """Threads whose warm children are kept from one run to the next."""
+    guard.prestart(workers, WARM)
+    threads = ThreadPoolExecutor(workers, thread_name_prefix="wnverify")
+    try:
+        yield threads
+    finally:
+        guard.close()
+        threads.shutdown(wait=True, cancel_futures=True)
+
+
+def _description_item(spec: TargetSpec, common: Mapping[str, Any], limits: Mapping[str, float]) -> WorkItem:
+    return WorkItem(
+        id=f"check/{spec.subject}/{DESCRIPTION}",
+        function="wnverify.auditing.work:describe",
+        arguments={"spec": spec.to_json(), **common},
+        kind="check",
+        subject=spec.subject,
+        check=DESCRIPTION,
+        statement=DESCRIBES,
+        **limits,  # type: ignore[arg-type]
+    )
+
+
+def _check_items(
+    spec: TargetSpec, description: Finding, common: Mapping[str, Any], limits: Mapping[str, float]
+) -> list[WorkItem]:
+    once = {"spec": spec.to_json(), "seed": common["seed"], "quick": common["quick"]}
+    items = []
+    listed: Any = description.routes[0].figures["checks"]
+    chosen = {entry["id"] for entry in listed}
+    for entry in listed:
+        items.append(
+            WorkItem(
+                id=f"check/{spec.subject}/{entry['id']}",
+                function="wnverify.auditing.work:perform",
+                arguments={**once, "check": entry["id"]},
+                kind="check",
+                subject=spec.subject,
+                check=entry["id"],
+                statement=entry["asks"],
+                requires=tuple(f"check/{spec.subject}/{name}" for name in entry["requires"] if name in chosen),
+                **limits,  # type: ignore[arg-type]
+            )
+        )
+    return items
+
+
+def _repeat_item(
+    spec: TargetSpec, findings: Sequence[Finding], common: Mapping[str, Any], limits: Mapping[str, float]
+) -> WorkItem | None:
+    failed = [f.check for f in findings if f.subject == spec.subject and f.verdict is Verdict.FAIL]
+    if not failed:
+        return None
+    once = {"spec": spec.to_json(), "seed": common["seed"], "quick": common["quick"]}
+    return WorkItem(
+        id=f"check/{spec.subject}/{REPEATED}",
+        function="wnverify.auditing.work:repeat",
+        arguments={**once, "names": failed},
+        kind="check",
+        subject=spec.subject,
+        check=REPEATED,
+        statement=REPEATS,
+        fresh=True,
+        **limits,  # type: ignore[arg-type]
+    )
+
+
+def _confirmed(findings: Sequence[Finding], repeated: Sequence[Finding]) -> list[Finding]:
+    """A failure that came back in a fresh process says so; one that did not is a hazard of hidden state."""
+    again: dict[tuple[str, str], Json] = {}
+    for finding in repeated:
+        for route in finding.routes:
+            again.update({(finding.subject, name): verdict for name, verdict in route.figures.items()})
+    out = []
+    for finding in findings:
+        if finding.verdict is not Verdict.FAIL or not repeated:
+            out.append(finding)
+        elif again.get((finding.subject, finding.check)) == str(Verdict.FAIL):
+            out.append(finding.replace(conditions=(*finding.conditions, "reproduced in a fresh process")))
+        else:
+            said = f"it failed once and not in a fresh process, so it rests on hidden state: {finding.message}"
+            out.append(finding.replace(verdict=Verdict.HAZARD, message=said))
+    return out
+
+
+def _with_discoveries(findings: Sequence[Finding]) -> list[Finding]:
+    """The description of each subject, with the properties that were discovered."""
+    found: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.check == "property.discovered" and finding.routes:
+            cases: Any = finding.routes[0].figures["cases"]
+            found[finding.subject] = sorted(n for n, c in cases.items() if c["verdict"] == "pass" and n != "none")
+    out = []
+    for finding in findings:
+        if finding.check == DESCRIPTION:
+            route = finding.routes[0]
+            figures = {**route.figures, "discovered": found.get(finding.subject, [])}
+            evidence = Evidence(route=route.route, verdict=route.verdict, figures=figures)
+            finding = finding.replace(routes=(evidence,))
+        out.append(finding)
+    return sorted(out, key=lambda finding: finding.id)

@@ -1,0 +1,126 @@
+"""TARGET strings and live objects → a specification that travels to another process.
+
+``package.module:name`` is imported there; ``path/file.py:name`` travels as text with its SHA-256, so that what is
+audited is what was read, wherever the work is done; a live object travels by cloudpickle.  Nothing of the subject is
+executed in the process that reads the target.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import dataclasses
+import hashlib
+import importlib.util
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from wnverify.finding import slug
+
+_TARGET = re.compile(r"(?P<place>.+?):(?P<name>[A-Za-z_][A-Za-z0-9_.]*)")
+
+
+class TargetError(ValueError):
+    """The call is wrong: the target cannot be what it says."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TargetSpec:
+    """Where a subject comes from, as plain data.
+
+    ``target`` is what the user wrote, ``subject`` the name in finding ids.  Exactly one of ``module``, ``text`` and
+    ``pickled`` (base64) says where the object is; ``name`` is its qualified name there.
+    """
+
+    target: str
+    subject: str
+    name: str
+    module: str | None = None
+    text: str | None = None
+    file: str | None = None
+    folder: str | None = None
+    sha256: str | None = None
+    pickled: str | None = None
+    arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    declare: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+def parse_target(target: str, arguments: Mapping[str, Any], declare: Mapping[str, Any]) -> TargetSpec:
+    """The specification of a TARGET; ``TargetError`` says what is wrong and what would be right."""
+    match = _TARGET.fullmatch(target)
+    if match is None:
+        raise TargetError(f"TARGET must be package.module:name or path/file.py:name; got {target!r}")
+    place, name = match["place"], match["name"]
+    common: dict[str, Any] = {"target": target, "name": name, "arguments": dict(arguments), "declare": dict(declare)}
+    if not place.endswith(".py"):
+        _check_module(place, target)
+        return TargetSpec(subject=slug(target), module=place, **common)
+    path = Path(place)
+    if not path.is_file():
+        raise TargetError(f"TARGET {target!r}: there is no file {place!r}")
+    text = path.read_text(encoding="utf-8")
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        raise TargetError(f"TARGET {target!r}: line {error.lineno} is not Python: {error.msg}") from None
+    names = _top_level(tree)
+    if name.split(".")[0] not in names:
+        listed = ", ".join(sorted(names)) or "none"
+        raise TargetError(f"TARGET {target!r}: the file defines no {name!r}; it defines {listed}")
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return TargetSpec(
+        subject=slug(f"{path.name}:{name}"),
+        text=text,
+        file=path.name,
+        folder=str(path.resolve().parent),
+        sha256=digest,
+        **common,
+    )
+
+
+def pickle_target(value: object, arguments: Mapping[str, Any], declare: Mapping[str, Any]) -> TargetSpec:
+    """The specification of a live object; ``TargetError`` when cloudpickle cannot carry it."""
+    import cloudpickle
+
+    name = getattr(value, "__qualname__", None) or type(value).__qualname__
+    try:
+        blob = cloudpickle.dumps(value)
+    except Exception as error:
+        raise TargetError(f"the object {name} cannot travel to the audit's process: {error}") from error
+    return TargetSpec(
+        target=name,
+        subject=slug(name),
+        name=name,
+        pickled=base64.b64encode(blob).decode(),
+        arguments=dict(arguments),
+        declare=dict(declare),
+    )
+
+
+def _check_module(place: str, target: str) -> None:
+    if not all(part.isidentifier() for part in place.split(".")):
+        raise TargetError(f"TARGET {target!r}: {place!r} is neither a module name nor a .py file")
+    try:
+        found = importlib.util.find_spec(place.split(".")[0])
+    except (ImportError, ValueError):
+        found = None
+    if found is None:
+        raise TargetError(f"TARGET {target!r}: no module named {place.split('.')[0]!r} is installed")
+
+
+def _top_level(tree: ast.Module) -> set[str]:
+    """Every name that the module may bind (a star import or an unusual binding is found when it is loaded)."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names.update((alias.asname or alias.name).split(".")[0] for alias in node.names)
+    return names

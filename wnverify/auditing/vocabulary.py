@@ -1,0 +1,106 @@
+"""What a subject may say of itself, as data: the known names of ``DECLARES`` and ``DOMAIN`` and their meaning.
+
+An unknown name is an error that lists the known ones.  ``f`` is the subject's map V ↦ W, rows are output units with
+further axes flattened, and a gradient property holds for every cotangent and every row.
+"""
+
+from __future__ import annotations
+
+import difflib
+import numbers
+from collections.abc import Mapping
+from typing import Any, Final
+
+PROPERTIES: Final[Mapping[str, str]] = {
+    "unit_norm_rows": "every row of W has Euclidean norm 1",
+    "constant_norm_rows": "every row of W has the declared norm (True: all rows have the same, unknown norm)",
+    "zero_mean_rows": "every row of W sums to zero",
+    "orthonormal_rows": "W Wᵀ = I",
+    "scaled_orthonormal_rows": "W Wᵀ = λ I for the declared λ (True: some λ)",
+    "structured_orthonormal": "W G² Wᵀ = I for the declared G",
+    "spectral_norm_le_1": "the largest singular value of W is at most 1",
+    "l1_rows_le": "the absolute values of every row of W sum to at most the declared radius",
+    "scale_invariant": "f(aV) = f(V) for every a > 0",
+    "row_scale_invariant": "f(diag(a) V) = f(V) for all a_i > 0",
+    "shift_invariant_rows": "f(V + c 1ᵀ) = f(V) for every c",
+    "odd": "f(−V) = −f(V)",
+    "idempotent": "f(f(V)) = f(V)",
+    "rotation_equivariant": "f(VQ) = f(V) Q for orthogonal Q",
+    "permutation_equivariant_rows": "f(ΠV) = Π f(V) for every permutation Π of the rows",
+    "gradient_orthogonal_to_weight": "each row of ∂L/∂V is orthogonal to that row of V",
+    "gradient_zero_mean": "each row of ∂L/∂V sums to zero",
+    "euclidean_projection": "f(V) is a nearest point to V in the declared SET",
+    "nonexpansive": "‖f(V) − f(V')‖ ≤ ‖V − V'‖ in the Frobenius norm",
+    "is_prox_of_penalty": "prox(W, step) is the proximal operator of the penalty",
+    "convex": "the penalty is convex",
+}
+PENALTY_ONLY: Final = frozenset({"is_prox_of_penalty", "convex"})
+WITH_VALUE: Final = frozenset({"constant_norm_rows", "scaled_orthonormal_rows", "structured_orthonormal", "l1_rows_le"})
+VALUE_NEEDED: Final = frozenset({"structured_orthonormal", "l1_rows_le"})
+
+DOMAIN: Final[Mapping[str, str]] = {
+    "full_rank": "V has full rank",
+    "max_condition": "the condition number of V is at most this",
+    "max_abs": "no entry of V is larger than this in absolute value",
+    "min_row_norm": "every row of V has at least this norm",
+    "min_cols": "V has at least this many columns",
+    "rows_le_cols": "V has at most as many rows as columns",
+    "rows_lt_cols": "V has fewer rows than columns",
+    "rows_le_cols_for_orthonormal_rows": "orthonormal and unit rows are promised only for rows ≤ columns",
+    "max_sigma_ratio": "the ratio of the extreme singular values of V is at most this",
+    "finite_only_for_row_norm_lt": "finite only where every row norm is below this",
+    "zero_row": "what happens at a zero row (a sentence)",
+    "constant_row": "what happens at a constant row (a sentence)",
+    "zero_matrix": "what happens at the zero matrix (a sentence)",
+    "nonsmooth": "where the map has no derivative (a sentence)",
+    "approximate": "property → error that it admits",
+    "stateful_in_training": "the forward changes the module's state in training",
+    "no_double_backward": "has no second derivative (True or the reason)",
+    "no_vmap": "does not work under vmap (True or the reason)",
+    "no_compile": "does not work under torch.compile (True or the reason)",
+    "surrogate_gradient": "the backward is meant to differ from the derivative (True or a sentence)",
+}
+
+NUMERIC_DOMAIN: Final = frozenset(
+    {"max_condition", "max_abs", "min_row_norm", "min_cols", "max_sigma_ratio", "finite_only_for_row_norm_lt"}
+)
+
+
+def check_declared(declares: Mapping[str, Any], *, argument: str = "DECLARES") -> dict[str, Any]:
+    """The declared properties that are not False, each with a usable value; ``ValueError`` names what is wrong."""
+    _check_names(declares, PROPERTIES, argument)
+    kept: dict[str, Any] = {}
+    for name, value in declares.items():
+        if value is False:
+            continue
+        if value is not True and name not in WITH_VALUE:
+            raise ValueError(f"{argument}[{name!r}] must be True or False; got {value!r}")
+        if value is True and name in VALUE_NEEDED:
+            raise ValueError(f"{argument}[{name!r}] must be the declared value ({PROPERTIES[name]}); got True")
+        if name != "structured_orthonormal" and value is not True and not isinstance(value, numbers.Real):
+            raise ValueError(f"{argument}[{name!r}] must be True or a number; got {value!r}")
+        kept[name] = value
+    return kept
+
+
+def check_domain(domain: Mapping[str, Any], *, argument: str = "DOMAIN") -> dict[str, Any]:
+    """The stated domain, its names and numbers checked."""
+    _check_names(domain, DOMAIN, argument)
+    for name, value in domain.items():
+        if name in NUMERIC_DOMAIN and (isinstance(value, bool) or not isinstance(value, numbers.Real)):
+            raise ValueError(f"{argument}[{name!r}] must be a number ({DOMAIN[name]}); got {value!r}")
+        if name == "approximate":
+            if not isinstance(value, Mapping):
+                raise ValueError(f"{argument}['approximate'] must map a property to its error; got {value!r}")
+            _check_names(value, PROPERTIES, f"{argument}['approximate']")
+    return {name: value for name, value in domain.items() if value is not False}
+
+
+def _check_names(given: Any, known: Mapping[str, str], argument: str) -> None:
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{argument} must be a mapping from names to values; got {type(given).__name__}")
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise ValueError(f"{argument} has the unknown name {name!r}{hint}; known are {', '.join(known)}")

@@ -1,0 +1,138 @@
+"""What runs in the child: a subject is described, a check performed, failures repeated."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from wnverify.auditing.context import Context, first_line
+from wnverify.auditing.registry import (
+    DESCRIBES,
+    DESCRIPTION,
+    REPEATED,
+    REPEATS,
+    Check,
+    Sheet,
+    finding_of,
+    matching,
+)
+from wnverify.auditing.registry import checks as registered
+from wnverify.auditing.subject import Subject
+from wnverify.auditing.target import TargetSpec
+from wnverify.finding import Evidence, Finding, Verdict
+
+
+def describe(spec: Mapping[str, Any], checks: Sequence[str] = (), seed: int = 0, quick: bool = False) -> list[Finding]:
+    """The subject's description, or an ``error`` finding that says why it cannot be loaded."""
+    target = TargetSpec(**spec)
+
+    def finding(verdict: Verdict, message: str, figures: Mapping[str, Any]) -> list[Finding]:
+        return [
+            Finding(
+                kind="check",
+                id=f"check/{target.subject}/{DESCRIPTION}",
+                subject=target.subject,
+                check=DESCRIPTION,
+                verdict=verdict,
+                statement=DESCRIBES,
+                message=message,
+                routes=(Evidence(route="exact", verdict=verdict, figures=dict(figures)),),
+            )
+        ]
+
+    try:
+        subject = Subject(target)
+        chosen = _chosen(subject, checks, quick)
+    except Exception as error:  # loading runs foreign code, which may raise anything
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        return finding(Verdict.ERROR, f"{kind}{first_line(error)}", {})
+    figures = {
+        "kind": "parametrization",
+        "declared": {name: _plain(value) for name, value in subject.declares.items()},
+        "domain": {name: _plain(value) for name, value in subject.domain.items()},
+        "arguments": {name: _plain(value) for name, value in subject.arguments.items()},
+        "source_sha256": target.sha256,
+        "checks": [{"id": c.id, "asks": c.asks, "requires": list(c.requires)} for c in chosen],
+    }
+    return finding(Verdict.PASS, f"{len(subject.declares)} declared properties, {len(chosen)} checks apply", figures)
+
+
+def perform(spec: Mapping[str, Any], check: str, seed: int = 0, quick: bool = False) -> list[Finding]:
+    """One check on one subject."""
+    target = TargetSpec(**spec)
+    subject = Subject(target)
+    return [_performed(registered()[check], subject, target, seed=seed, quick=quick)]
+
+
+def repeat(spec: Mapping[str, Any], names: Sequence[str], seed: int = 0, quick: bool = False) -> list[Finding]:
+    """The verdicts of the named checks, once more, as one finding's figures."""
+    target = TargetSpec(**spec)
+    subject, known, verdicts = Subject(target), registered(), {}
+    for name in names:
+        finding = _performed(known[name], subject, target, seed=seed, quick=quick, shrink=False)
+        verdicts[name] = str(finding.verdict)
+    route = Evidence(route="exact", verdict=Verdict.PASS, figures=verdicts)
+    return [
+        Finding(
+            kind="check",
+            id=f"check/{target.subject}/{REPEATED}",
+            subject=target.subject,
+            check=REPEATED,
+            verdict=Verdict.PASS,
+            statement=REPEATS,
+            routes=(route,),
+        )
+    ]
+
+
+def whole_sheet(target: TargetSpec, *, seed: int, quick: bool) -> list[Finding]:
+    """Every check of one subject in this process, none blocked by another and no witness shrunk.
+
+    For subjects that are known to behave: planted faults and right variants.
+    """
+    subject = Subject(target)
+    chosen = _chosen(subject, (), quick)
+    return [_performed(check, subject, target, seed=seed, quick=quick, shrink=False) for check in chosen]
+
+
+def _performed(
+    check: Check, subject: Subject, target: TargetSpec, *, seed: int, quick: bool, shrink: bool = True
+) -> Finding:
+    sheet = Sheet()
+    check.run(Context(subject, seed=seed, quick=quick, shrink=shrink), sheet)
+    return finding_of(check, sheet, subject=target.subject, replay=replay_command(target, check.id, seed, quick))
+
+
+def replay_command(target: TargetSpec, check: str, seed: int, quick: bool) -> str:
+    """The command line that performs this one check again."""
+    words = ["python", "-m", "wnverify", "audit", target.target, "--check", check, "--seed", str(seed)]
+    for name, value in target.arguments.items():
+        words += ["--arg", f"{name}={value}"]
+    for name, value in target.declare.items():
+        words += ["--declare", f"{name}={value}"]
+    return shlex.join(words + (["--quick"] if quick else []))
+
+
+def _chosen(subject: Subject, patterns: Sequence[str], quick: bool) -> list[Check]:
+    """The checks that apply, those asked for with what they require."""
+    known = registered()
+    applicable = {
+        name: check
+        for name, check in known.items()
+        if ("declared" not in check.needs or name.split(".", 1)[1] in subject.declares) and (check.quick or not quick)
+    }
+    chosen = set(matching(patterns, list(applicable)))
+    while missing := {name for kept in chosen for name in applicable[kept].requires} - chosen:
+        chosen |= missing
+    return [check for name, check in applicable.items() if name in chosen]
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return type(value).__name__

@@ -1,0 +1,111 @@
+"""The command line: what can be asked, and nothing heavy before it is.
+
+Exit codes: 0 nothing wrong, 1 something failed, 2 the call is wrong, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+import wnverify
+
+EXIT_CALL: Final = 2
+
+DESCRIPTION: Final = """Tells whether a weight-normalization method is what it says it is.
+
+  wnverify audit my_norm.py:MyNorm    judge a parametrization of yours
+  wnverify report                     the numerics report: claims, methods, audits, planted faults
+  wnverify selftest                   every planted fault must be caught, every right variant pass
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    arguments = _parser().parse_args(argv)
+    from wnverify import commands
+
+    try:
+        code: int = getattr(commands, arguments.command)(arguments)
+    except ValueError as error:  # every argument is checked before work starts, and its message says what is right
+        print(f"wnverify {arguments.command}: {error}", file=sys.stderr)
+        return EXIT_CALL
+    except BrokenPipeError:
+        return 1
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="wnverify", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="version", version=f"wnverify {wnverify.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    audit = commands.add_parser("audit", help="judge parametrizations", description="Judge parametrizations V → W.")
+    audit.add_argument("targets", nargs="+", metavar="TARGET", help="package.module:name or path/file.py:name")
+    pairs: dict[str, Any] = {"action": "append", "default": [], "type": _pair}
+    audit.add_argument("--arg", metavar="NAME=VALUE", help="constructor argument", **pairs)
+    audit.add_argument("--declare", metavar="NAME[=VALUE]", help="a declared property", **pairs)
+    audit.add_argument("--check", action="append", default=[], metavar="PATTERN", help="only these checks: gradient.*")
+    _common(audit)
+
+    report = commands.add_parser("report", help="results.json, report.md and report.html")
+    report.add_argument("--out", default="reports/latest", metavar="FOLDER", help="where the three files go")
+    _common(report)
+
+    selftest = commands.add_parser("selftest", help="planted faults are caught, right variants pass")
+    selftest.add_argument("--fault", action="append", default=[], metavar="PATTERN", help="only these variants")
+    _common(selftest)
+
+    claims = commands.add_parser("claims", help="statements of the papers and their verdicts")
+    claims.add_argument("ids", nargs="*", metavar="ID", help="only these claims: CWN-EQ3, CWN-*")
+    _common(claims)
+
+    methods = commands.add_parser("methods", help="the catalogue of methods")
+    methods.add_argument("names", nargs="*", metavar="NAME", help="only these")
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quick", action="store_true", help="fewer points and shapes; says what it left out")
+    parser.add_argument("--seed", type=int, default=0, help="of every random choice (default 0)")
+    parser.add_argument("--workers", type=_positive_int, default=2, metavar="N", help="child processes (default 2)")
+    parser.add_argument("--timeout", type=_positive, default=60.0, metavar="S", help="seconds for an item (default 60)")
+    parser.add_argument("--memory", type=_positive, default=6144.0, metavar="MIB", help="for an item (default 6144)")
+    parser.add_argument("--json", metavar="FILE", help="write the findings there (- for standard output)")
+    parser.add_argument("--resume", action="store_true", help="finish an interrupted run, repeating nothing")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.add_argument("--verbose", action="store_true", help="show passes too")
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    """``name=value`` with a Python literal as value; a bare ``name`` means True, other text is a string."""
+    name, separator, value = text.partition("=")
+    if not name.isidentifier():
+        raise argparse.ArgumentTypeError(f"must be NAME=VALUE with a Python name; got {text!r}")
+    if not separator:
+        return name, True
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a positive number; got {text!r}")
+    return value
+
+
+def _positive_int(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number, at least 1; got {text!r}")
+    return int(text)

@@ -1,0 +1,193 @@
+"""What each command does: plan, run, show, and say by the exit code whether something is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+
+from wnverify import runner
+from wnverify.finding import Finding, Json, Verdict, dumps
+from wnverify.journal import Journal
+from wnverify.progress import Progress
+from wnverify.report import results
+from wnverify.runner import RunResult
+from wnverify.workitem import Outcome, WorkItem
+
+EXIT_WRONG: Final = 1
+EXIT_INTERRUPTED: Final = 130
+WRONG: Final = frozenset({Verdict.FAIL, Verdict.ERROR})
+JOURNALS: Final = Path(".wnverify")
+
+
+def audit(arguments: argparse.Namespace) -> int:
+    """``wnverify audit TARGET…``: 0 nothing wrong, 1 something failed, 2 the call is wrong."""
+    from wnverify.auditing.suite import run_audit, specs_of
+
+    specs = specs_of(arguments.targets, dict(arguments.arg), dict(arguments.declare))
+    key = {
+        "specs": [spec.to_json() for spec in specs],
+        "checks": arguments.check,
+        "seed": arguments.seed,
+        "quick": arguments.quick,
+    }
+    with _journal("audit", key, arguments) as journal, _Watch(arguments) as watch:
+        result = run_audit(
+            specs,
+            checks=arguments.check,
+            seed=arguments.seed,
+            quick=arguments.quick,
+            workers=arguments.workers,
+            timeout_s=arguments.timeout,
+            memory_mib=arguments.memory,
+            journal=journal,
+            on_planned=watch,
+        )
+    return _finish(result, arguments, journal)
+
+
+def selftest(arguments: argparse.Namespace) -> int:
+    """``wnverify selftest``: 1 unless every planted fault is caught and every right variant passes."""
+    from wnverify.auditing.selftest import selftest_items
+    from wnverify.auditing.suite import WARM
+
+    items = selftest_items(arguments.fault, quick=arguments.quick, seed=arguments.seed, **_limits(arguments))
+    return _run_items("selftest", items, arguments, warm=WARM)
+
+
+def claims(arguments: argparse.Namespace) -> int:
+    """``wnverify claims [ID…]``: the verdicts of the papers' statements; 1 only when deciding one broke."""
+    from wnverify.reporting import claim_items
+
+    items = claim_items(arguments.ids, quick=arguments.quick, **_limits(arguments))
+    return _run_items("claims", items, arguments, warm=("numpy", "wnverify.papers.claims"))
+
+
+def methods(arguments: argparse.Namespace) -> int:
+    """``wnverify methods [NAME…]``: the catalogue, read without torch or NumPy."""
+    from wnverify.methods.catalogue import methods as catalogue
+
+    known = {method.id: method for method in catalogue()}
+    for name in arguments.names:
+        if name not in known:
+            raise ValueError(f"NAME must be one of {', '.join(known)}; got {name!r}")
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    for name in arguments.names or known:
+        method = known[name]
+        console.print(f"[bold]{method.id}[/]  {method.title}", highlight=False)
+        for label in ("formula", "source", "holds", "undefined", "cost"):
+            console.print(f"  {label}: {getattr(method, label)}", highlight=False, markup=False)
+    return 0
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """``wnverify report``: results.json, report.md and report.html in one folder, and where they are."""
+    from wnverify.reporting import build_report
+
+    folder = Path(arguments.out)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"--out must be a folder; {arguments.out!r} is a file")
+    folder.mkdir(parents=True, exist_ok=True)
+    key = {"seed": arguments.seed, "quick": arguments.quick, "source": results.source_hash()}
+    with _journal("report", key, arguments, folder / "journal.jsonl") as journal, _Watch(arguments) as watch:
+        result, coverage = build_report(
+            seed=arguments.seed,
+            quick=arguments.quick,
+            workers=arguments.workers,
+            journal=journal,
+            on_planned=watch,
+            **_limits(arguments),
+        )
+    if result.interrupted:
+        return _interrupted()
+    doc = _document(result, coverage)
+    from wnverify.report.views import html, markdown, terminal
+
+    results.write(folder / "results.json", doc)
+    (folder / "report.md").write_text(markdown.render(doc), encoding="utf-8")
+    (folder / "report.html").write_text(html.render(doc), encoding="utf-8")
+    journal.path.unlink()
+    terminal.sheet(doc, _console(), verbose=arguments.verbose)
+    for name in ("results.json", "report.md", "report.html"):
+        print(folder / name)
+    return EXIT_WRONG if any(f.verdict is Verdict.ERROR for f in result.findings) else 0
+
+
+class _Watch:
+    """Progress once the number of items is known."""
+
+    def __init__(self, arguments: argparse.Namespace):
+        self._quiet = arguments.quiet
+        self._progress: Progress | None = None
+
+    def __enter__(self) -> _Watch:
+        return self
+
+    def __call__(self, total: int) -> Callable[[Outcome], object]:
+        self._progress = Progress(total, quiet=self._quiet)
+        return self._progress.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        if self._progress is not None:
+            self._progress.__exit__(*error)
+
+
+def _run_items(command: str, items: Sequence[WorkItem], arguments: argparse.Namespace, warm: tuple[str, ...]) -> int:
+    key = {"items": [item.id for item in items], "seed": arguments.seed, "quick": arguments.quick}
+    with _journal(command, key, arguments) as journal, _Watch(arguments) as watch:
+        result = runner.run(items, workers=arguments.workers, warm=warm, journal=journal, on_outcome=watch(len(items)))
+    return _finish(result, arguments, journal)
+
+
+def _finish(result: RunResult, arguments: argparse.Namespace, journal: Journal) -> int:
+    if result.interrupted:
+        return _interrupted()
+    from wnverify.report.views import terminal
+
+    doc = _document(result)
+    if arguments.json == "-":
+        sys.stdout.write(dumps(doc, indent=1) + "\n")
+    else:
+        terminal.sheet(doc, _console(), verbose=arguments.verbose)
+        if arguments.json:
+            results.write(arguments.json, doc)
+    journal.path.unlink()
+    return EXIT_WRONG if any(finding.verdict in WRONG for finding in result.findings) else 0
+
+
+def _document(result: RunResult, coverage: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    return results.document(result.findings, environment=results.environment(), timing=result.timing, coverage=coverage)
+
+
+def _interrupted() -> int:
+    print("interrupted; the same command with --resume finishes the run", file=sys.stderr)
+    return EXIT_INTERRUPTED
+
+
+@contextmanager
+def _journal(command: str, key: Json, arguments: argparse.Namespace, path: Path | None = None) -> Iterator[Journal]:
+    """The run's journal: new, or with ``--resume`` the one that an interrupted run left."""
+    digest = hashlib.sha256(dumps({"key": key, "source": results.source_hash()}).encode()).hexdigest()
+    if path is None:
+        JOURNALS.mkdir(exist_ok=True)
+        (JOURNALS / ".gitignore").write_text("*\n")
+        path = JOURNALS / f"{command}-{digest[:12]}.jsonl"
+    with Journal(path, {"command": command, "digest": digest}, resume=arguments.resume and path.exists()) as journal:
+        yield journal
+
+
+def _limits(arguments: argparse.Namespace) -> dict[str, float]:
+    return {"timeout_s": arguments.timeout, "memory_mib": arguments.memory}
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else 110, soft_wrap=False)
+
+
+__all__ = ["Finding", "audit", "claims", "methods", "report", "selftest"]

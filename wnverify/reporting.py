@@ -1,0 +1,116 @@
+"""What the report is made of: claims, numerics, quick audits and the planted faults, run as one."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from wnverify import runner
+from wnverify.finding import Finding
+from wnverify.journal import Journal
+from wnverify.runner import RunResult
+from wnverify.workitem import Outcome, WorkItem
+
+if TYPE_CHECKING:
+    from wnverify.papers.claims import Claim
+
+WARM: Final = ("torch", "wnverify.auditing.warm")
+PUBLIC: Final = ("weight_norm", "spectral_norm", "orthogonal")
+"""The parametrizations of torch.nn.utils.parametrizations that the report audits."""
+
+
+def build_report(
+    *,
+    seed: int,
+    quick: bool,
+    workers: int,
+    journal: Journal | None,
+    on_planned: Callable[[int], Callable[[Outcome], object] | None],
+    **limits: Any,
+) -> tuple[RunResult, dict[str, Any]]:
+    """Every finding of the report, and how many rows of each paper's ledger are decided."""
+    from wnverify.auditing.selftest import selftest_items
+    from wnverify.auditing.suite import run_audit, shared_children, specs_of
+
+    items = [
+        *claim_items((), quick=quick, **limits),
+        *_numerics_items(seed, quick, limits),
+        *selftest_items(quick=quick, seed=seed, **limits),
+    ]
+    specs = specs_of(_audited())
+    watch: list[Callable[[Outcome], object] | None] = []
+
+    def planned(audit_items: int) -> Callable[[Outcome], object] | None:
+        watch.append(on_planned(audit_items + len(items)))
+        return watch[0]
+
+    with shared_children(workers) as executor:
+        shared: dict[str, Any] = {"workers": workers, "executor": executor, "journal": journal}
+        audits = run_audit(specs, seed=seed, quick=True, on_planned=planned, **shared, **limits)
+        rest = RunResult(findings=[], timing={})
+        if not audits.interrupted:
+            rest = runner.run(items, warm=WARM, on_outcome=watch[0], **shared)
+    findings = sorted([*audits.findings, *rest.findings], key=lambda finding: finding.id)
+    timing = {**audits.timing, **rest.timing}
+    interrupted = audits.interrupted or rest.interrupted
+    return RunResult(findings=findings, timing=timing, interrupted=interrupted), coverage(findings)
+
+
+def claim_items(patterns: Sequence[str], *, quick: bool, **limits: Any) -> list[WorkItem]:
+    """One work item for each implemented claim that a pattern matches; a ``ValueError`` for a pattern without one."""
+    from wnverify.papers import claims as registry
+
+    table = registry.table()
+    for pattern in patterns:
+        if not fnmatch.filter(table, pattern):
+            raise ValueError(f"ID {pattern!r} matches no decided claim; decided are {', '.join(table)}")
+    chosen = [name for name in table if not patterns or any(fnmatch.fnmatch(name, p) for p in patterns)]
+    return [_claim_item(registry.get(name), quick, limits) for name in chosen]
+
+
+def _claim_item(claim: Claim, quick: bool, limits: Mapping[str, Any]) -> WorkItem:
+    subject = claim.id.split("-", 1)[0].lower()
+    return WorkItem(
+        id=f"claim/{subject}/{claim.id}",
+        function="wnverify.papers.claims:decide",
+        arguments={"claim_id": claim.id, "quick": quick},
+        kind="claim",
+        subject=subject,
+        check=claim.id,
+        statement=claim.statement,
+        **limits,
+    )
+
+
+def coverage(findings: list[Finding]) -> dict[str, Any]:
+    """For each paper, the rows of its ledger and how many of them have a finding here."""
+    from wnverify.papers.ledger import papers, rows
+
+    decided = {finding.check for finding in findings if finding.kind == "claim"}
+    return {paper: {"rows": len(rows(paper)), "decided": len(decided & set(rows(paper)))} for paper in papers()}
+
+
+def _audited() -> list[str]:
+    from wnverify.methods.catalogue import methods
+
+    ours = [f"{m.module}.pytorch:{m.id.replace('_', ' ').title().replace(' ', '')}" for m in methods()]
+    return [*ours, *(f"torch.nn.utils.parametrizations:{name}" for name in PUBLIC)]
+
+
+def _numerics_items(seed: int, quick: bool, limits: Mapping[str, Any]) -> list[WorkItem]:
+    from wnverify.methods.catalogue import methods
+
+    return [
+        WorkItem(
+            id=f"method/{method.id}/agreement",
+            function="wnverify.numerics.agreement:numerics",
+            arguments={"method_id": method.id, "seed": seed, "quick": quick},
+            kind="method",
+            subject=method.id,
+            check="agreement",
+            statement="Do the implementations agree, as accurately as the map's conditioning allows?",
+            **limits,
+        )
+        for method in methods()
+    ]
