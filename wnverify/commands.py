@@ -173,13 +173,27 @@ def _interrupted() -> int:
 @contextmanager
 def _journal(command: str, key: Json, arguments: argparse.Namespace, path: Path | None = None) -> Iterator[Journal]:
     """The run's journal: new, or with ``--resume`` the one that an interrupted run left."""
+    _check_destination(arguments.json)
     digest = hashlib.sha256(dumps({"key": key, "source": results.source_hash()}).encode()).hexdigest()
     if path is None:
         JOURNALS.mkdir(exist_ok=True)
         (JOURNALS / ".gitignore").write_text("*\n")
         path = JOURNALS / f"{command}-{digest[:12]}.jsonl"
     with Journal(path, {"command": command, "digest": digest}, resume=arguments.resume and path.exists()) as journal:
-        yield journal
+        try:
+            yield journal
+        except ValueError:  # the call is wrong: there is nothing to resume
+            path.unlink()
+            raise
+
+
+def _check_destination(name: str | None) -> None:
+    """Refuse a --json FILE that cannot be written, before any work is done."""
+    if name in (None, "-"):
+        return
+    parent = Path(name or "").resolve().parent
+    if not parent.is_dir():
+        raise ValueError(f"--json must be a file in an existing folder; there is no folder {Path(name or '').parent}")
 
 
 def _limits(arguments: argparse.Namespace) -> dict[str, float]:

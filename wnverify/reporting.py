@@ -70,7 +70,9 @@ def claim_items(patterns: Sequence[str], *, quick: bool, **limits: Any) -> list[
 
 
 def _claim_item(claim: Claim, quick: bool, limits: Mapping[str, Any]) -> WorkItem:
-    subject = claim.id.split("-", 1)[0].lower()
+    from wnverify.papers.ledger import MODULE_OF, paper_of
+
+    subject = MODULE_OF[paper_of(claim.id)]
     return WorkItem(
         id=f"claim/{subject}/{claim.id}",
         function="wnverify.papers.claims:decide",
@@ -85,10 +87,13 @@ def _claim_item(claim: Claim, quick: bool, limits: Mapping[str, Any]) -> WorkIte
 
 def coverage(findings: list[Finding]) -> dict[str, Any]:
     """For each paper, the rows of its ledger and how many of them have a finding here."""
-    from wnverify.papers.ledger import papers, rows
+    from wnverify.papers.ledger import MODULE_OF, papers, rows
 
     decided = {finding.check for finding in findings if finding.kind == "claim"}
-    return {paper: {"rows": len(rows(paper)), "decided": len(decided & set(rows(paper)))} for paper in papers()}
+    return {
+        MODULE_OF[paper]: {"title": paper, "rows": len(rows(paper)), "decided": len(decided & set(rows(paper)))}
+        for paper in papers()
+    }
 
 
 def _audited() -> list[str]:

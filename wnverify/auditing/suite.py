@@ -196,9 +196,9 @@ def _with_discoveries(findings: Sequence[Finding]) -> list[Finding]:
             found[finding.subject] = sorted(n for n, c in cases.items() if c["verdict"] == "pass" and n != "none")
     out = []
     for finding in findings:
-        if finding.check == DESCRIPTION:
+        if finding.check == DESCRIPTION and finding.subject in found:
             route = finding.routes[0]
-            figures = {**route.figures, "discovered": found.get(finding.subject, [])}
+            figures = {**route.figures, "discovered": found[finding.subject]}
             evidence = Evidence(route=route.route, verdict=route.verdict, figures=figures)
             finding = finding.replace(routes=(evidence,))
         out.append(finding)

@@ -13,10 +13,11 @@ from wnverify.auditing.context import Context, first_line
 from wnverify.auditing.points import Point, generic, randn, rows, scaled_rows
 from wnverify.auditing.registry import Sheet, check
 from wnverify.auditing.subject import Instance
-from wnverify.finding import Verdict
+from wnverify.finding import Verdict, encode_array
 from wnverify.oracles.differences import NotDifferencedError, directional_difference
 from wnverify.oracles.gradients import (
     BackwardError,
+    JacobianReport,
     check_backward,
     forward_mode,
     reverse_mode,
@@ -157,7 +158,8 @@ def second_order(look: Context, sheet: Sheet) -> None:
                 said = f"refused: {first_line(error)}"
                 sheet.add(point.name, Verdict.UNSUPPORTED, said, route="differences")
         else:
-            add_report(sheet, point.name, report, Verdict.FAIL)
+            witness = _second_order_witness(point, cotangent, report) if report.refuted else None
+            add_report(sheet, point.name, report, Verdict.FAIL, witness=witness)
 
 
 @check(
@@ -183,6 +185,13 @@ def invariance(look: Context, sheet: Sheet) -> None:
     if not held:
         sheet.add("none", Verdict.PASS)
         sheet.note("the forward has none of these invariances")
+
+
+def _second_order_witness(point: Point, cotangent: Tensor, report: JacobianReport) -> dict[str, object]:
+    """⟨second cotangent, d gradient / dV [tangent]⟩, by differences of the backward and by the double backward."""
+    named = {"V": point.V, "cotangent": cotangent, "second_cotangent": report.probe[0], "tangent": report.probe[1]}
+    witness: dict[str, object] = {name: encode_array(value, seed=point.seed) for name, value in named.items()}
+    return witness | {"by_differences": report.values[0], "by_double_backward": report.values[1]}
 
 
 def _grad(loss: Tensor, leaf: Tensor) -> Tensor:

@@ -1,0 +1,154 @@
+"""The command line, used as a user does: whole processes, their output and exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from wnverify.report import results
+
+WRONG = """
+import torch
+from torch import nn
+
+class F(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, V):
+        norm = V.norm(dim=1, keepdim=True)
+        ctx.save_for_backward(V / norm, norm)
+        return V / norm
+
+    @staticmethod
+    def backward(ctx, A):
+        W, norm = ctx.saved_tensors
+        return 1.03 * (A - (A * W).sum(1, keepdim=True) * W) / norm
+
+class MyNorm(nn.Module):
+    def forward(self, V):
+        return F.apply(V.flatten(1)).reshape(V.shape)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("user")
+    (made / "my_norm.py").write_text(WRONG)
+    return made
+
+
+def run(folder: Path, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "wnverify", *words], cwd=folder, capture_output=True, text=True, timeout=timeout
+    )
+
+
+def test_help_is_quick_and_does_not_import_torch(folder: Path) -> None:
+    """``wnverify --help`` answers in under 0.3 s (the best of five processes) and never imports torch."""
+    best = min(_seconds(folder) for _ in range(5))
+    assert best < 0.3
+    code = "import sys; sys.argv = ['wnverify', '--help']\nimport wnverify.cli\n"
+    code += "try:\n    wnverify.cli.main()\nexcept SystemExit:\n    pass\nassert 'torch' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True).returncode == 0
+
+
+def _seconds(folder: Path) -> float:
+    start = time.perf_counter()
+    assert run(folder, "--help").returncode == 0
+    return time.perf_counter() - start
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["audit", "nowhere.py:X"], "there is no file 'nowhere.py'"),
+        (["audit", "my_norm"], "must be package.module:name or path/file.py:name"),
+        (["audit", "my_norm.py:Nope"], "it defines"),
+        (["audit", "no_such_package.sub:X"], "no module named 'no_such_package'"),
+        (["audit", "my_norm.py:MyNorm", "--declare", "unit_norm_row"], "did you mean 'unit_norm_rows'?"),
+        (["audit", "my_norm.py:MyNorm", "--check", "nope.*"], "matches no check"),
+        (["audit", "my_norm.py:MyNorm", "--arg", "radius=2"], "radius"),
+        (["audit", "my_norm.py:MyNorm", "--workers", "0"], "at least 1"),
+        (["audit", "my_norm.py:MyNorm", "--timeout", "-1"], "positive number"),
+        (["audit", "my_norm.py:MyNorm", "--json", "no/such/folder/out.json"], "no/such/folder"),
+        (["claims", "CWN-NOPE"], "matches no decided claim"),
+        (["methods", "nope"], "must be one of weight_normalization"),
+        (["selftest", "--fault", "nope"], "matches no variant"),
+    ],
+)
+def test_a_wrong_call_exits_2_and_says_what_is_right(folder: Path, words: list[str], said: str) -> None:
+    """A wrong call exits with 2, names what came and what would be right, and shows no traceback."""
+    done = run(folder, *words)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_backward_fails_and_its_replay_reproduces_it(folder: Path) -> None:
+    """A backward that is 3 % wrong fails; the sheet names the check and input; the replay command fails again."""
+    done = run(folder, "audit", "my_norm.py:MyNorm", "--quiet", "--json", "sheet.json")
+    assert done.returncode == 1
+    assert "gradient.vjp" in done.stdout
+    findings = {finding.check: finding for finding in results.findings_of(results.read(folder / "sheet.json"))}
+    finding = findings["gradient.vjp"]
+    assert str(finding.verdict) == "fail"
+    assert "reproduced in a fresh process" in finding.conditions
+    assert isinstance(finding.witness, dict)
+    assert {"V", "cotangent", "snippet"} <= set(finding.witness)
+    assert finding.replay is not None
+    words = finding.replay.split()
+    assert words[:3] == ["python", "-m", "wnverify"]
+    again = run(folder, *words[3:], "--quiet")
+    assert again.returncode == 1
+    assert "gradient.vjp" in again.stdout
+
+
+def test_a_right_subject_exits_0_with_strict_json_on_standard_output(folder: Path) -> None:
+    """``--json -`` writes one strict JSON document to standard output and nothing else; a right subject exits 0."""
+    target = "wnverify.methods.centred_weight_normalization.pytorch:CentredWeightNormalization"
+    done = run(folder, "audit", target, "--check", "contract.*", "--quiet", "--json", "-")
+    assert done.returncode == 0
+    doc = json.loads(done.stdout, parse_constant=lambda name: pytest.fail(f"bare {name} in JSON"))
+    results.validate(doc, "standard output")
+    assert {finding["verdict"] for finding in doc["findings"]} == {"pass"}
+
+
+def test_a_killed_audit_is_finished_by_resume(folder: Path) -> None:
+    """An audit killed with SIGKILL leaves a journal that ``--resume`` finishes; the sheet equals an undisturbed one."""
+    words = ["audit", "torch.nn.utils.parametrizations:weight_norm", "--quiet", "--json"]
+    whole = run(folder, *words, "whole.json")
+    started = subprocess.Popen(
+        [sys.executable, "-m", "wnverify", *words, "cut.json"], cwd=folder, stdout=subprocess.DEVNULL
+    )
+    journals = folder / ".wnverify"
+    deadline = time.monotonic() + 60
+    while sum(path.read_bytes().count(b"\n") for path in journals.glob("audit-*.jsonl")) < 6:
+        assert started.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(started.pid, signal.SIGKILL)
+    started.wait()
+    (journal,) = journals.glob("audit-*.jsonl")
+    known = journal.read_bytes().count(b"\n") - 1
+    resumed = run(folder, *words, "cut.json", "--resume")
+    assert resumed.returncode == whole.returncode == 1
+    first, second = (results.read(folder / name) for name in ("whole.json", "cut.json"))
+    assert first["findings"] == second["findings"]
+    assert known >= 5
+    assert not list(journals.glob("audit-*.jsonl"))
+
+
+def test_claims_and_methods_are_shown(folder: Path) -> None:
+    """``claims ID`` shows the verdict of a refuted claim; ``methods`` lists the catalogue."""
+    done = run(folder, "claims", "CWN-P1-STEPS", "--quick", "--quiet")
+    assert done.returncode == 0
+    assert "refuted" in done.stdout
+    listed = run(folder, "methods")
+    assert listed.returncode == 0
+    assert "orthogonal_weight_normalization" in listed.stdout
