@@ -56,3 +56,9 @@ def test_the_summary_names_what_was_found_wrong_and_how_far_to_trust_it(doc):
 def test_the_same_document_gives_the_same_text(doc):
     """A view is a pure function."""
     assert markdown.render(doc) == markdown.render(doc)
+
+
+def test_statements_without_a_finding_are_counted_as_waiting() -> None:
+    """The summary counts papers that have findings, and says how many statements have none yet."""
+    doc = document([], environment={}, timing={}, coverage={"cwo": {"rows": 72, "decided": 2}})
+    assert "0 papers (70 more are not yet decided)" in markdown.render(doc)

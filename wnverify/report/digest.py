@@ -172,6 +172,11 @@ class Digest:
     def count(self, kind: str) -> int:
         return sum(f.kind == kind and f.subject != SELFTEST for f in self.current)
 
+    @property
+    def waiting(self) -> int:
+        """Statements of the papers that have no finding yet."""
+        return sum((s.rows or 0) - (s.decided or 0) for s in self.groups["claim"])
+
     def wrong(self, *kinds: str) -> list[Finding]:
         """Current findings of these kinds that accuse, gravest first; neither errors nor the selftest."""
         return by_gravity(

@@ -65,15 +65,19 @@ def render(doc: Mapping[str, Any], *, loader: jinja2.BaseLoader | None = None) -
 
 def examined(data: Digest) -> str:
     """What was looked at, in words: ``87 statements of 5 papers and 2 audited subjects in 75 checks``."""
-    size = {kind: len(subjects) for kind, subjects in data.groups.items()}
+    size = {kind: sum(bool(subject.findings) for subject in subjects) for kind, subjects in data.groups.items()}
     said = {kind: wording.plural(data.count(kind), noun) for kind, noun in _COUNTED.items()}
     phrases = {
-        "claim": f"{said['claim']} of {wording.plural(size['claim'], 'paper')}",
+        "claim": f"{said['claim']} of {wording.plural(size['claim'], 'paper')}{_waiting(data)}",
         "method": f"{wording.plural(size['method'], 'method')} in {said['method']}",
         "check": f"{wording.plural(size['check'], 'audited subject')} in {said['check']}",
     }
     named = [phrases.get(kind, said[kind]) for kind in _COUNTED if size[kind]]
     return " and ".join([", ".join(named[:-1]), *named[-1:]] if len(named) > 1 else named) or "nothing"
+
+
+def _waiting(data: Digest) -> str:
+    return f" ({data.waiting} more are not yet decided)" if data.waiting else ""
 
 
 def kill_matrix(data: Digest) -> Matrix:

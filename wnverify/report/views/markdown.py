@@ -50,9 +50,13 @@ def render(doc: Mapping[str, Any]) -> str:
 
 
 def _summary(data: Digest) -> list[str]:
-    papers, methods, audited = (len(data.groups[kind]) for kind in ("claim", "method", "check"))
+    papers, methods, audited = (
+        sum(bool(subject.findings) for subject in data.groups[kind]) for kind in ("claim", "method", "check")
+    )
+    waiting = f" ({data.waiting} more are not yet decided)" if data.waiting else ""
     lines = [
-        f"{plural(data.count('claim'), 'statement')} of {plural(papers, 'paper')}, {plural(methods, 'method')}, "
+        f"{plural(data.count('claim'), 'statement')} of {plural(papers, 'paper')}{waiting}, "
+        f"{plural(methods, 'method')}, "
         f"{plural(audited, 'audited subject')} in {plural(data.count('check'), 'check')}. "
         f"All findings: {tally(data.counts)}.",
         "",
