@@ -96,8 +96,23 @@ def _printed_chain(V: Matrix, A: Any) -> tuple[Matrix, Matrix, Matrix, Matrix, M
 
 def _polar(V: Matrix) -> tuple[Matrix, Matrix, NDArray[np.float64]]:
     """W, D, s of V_C.  V_C has zero mean to u, its polar factor only to κ u, hence centred once more."""
-    W, D, s = polar(_centred(V))
-    return centre_rows(W), D, s
+    X = _centred(V)
+    W, D, s = polar(X)
+    # LAPACK's singular value decomposition drops off-diagonal entries up to about 100 u, and centring changes W Wᵀ by
+    # (κ u)².  One Newton step each mends that: orthonormality, symmetry of W V_Cᵀ (by the rotation of the derivative),
+    # and orthonormality again; Σ^{1/2} = W V_Cᵀ then has eigenvalues of its own, right to u.
+    W = _orthonormalized(centre_rows(W))
+    M = W @ X.T
+    W = _orthonormalized(W + solve_lyapunov(D, s, M.T - M) @ W)
+    M = W @ X.T
+    smallest = s.min()  # known to be positive; eigh is right to u s_max only
+    s, D = np.linalg.eigh((M + M.T) / 2)
+    return W, D, np.maximum(s, smallest)
+
+
+def _orthonormalized(W: Matrix) -> Matrix:
+    """A Newton-Schulz step: W Wᵀ − I is squared, and rows of zero mean stay such."""
+    return 1.5 * W - 0.5 * (W @ W.T) @ W
 
 
 def _centred(V: Matrix) -> Matrix:
