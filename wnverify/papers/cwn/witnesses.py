@@ -190,7 +190,7 @@ def case_witness(case: Case, value: float) -> dict[str, Any]:
 
 def multiprecision() -> Any:
     """mpmath, which SymPy brings along."""
-    import mpmath  # type: ignore[import-untyped]
+    import mpmath
 
     return mpmath
 
