@@ -14,6 +14,8 @@ E ⟨a, ΔJ e⟩² = ‖ΔJ‖²_F, whence an estimate of the relative error of 
   so this holds for every ΔJ, also one that is wrong in a single entry.
 
 The same quantile gives the power: the smallest relative error of the Jacobian that this run would have noticed.
+Tangents have rows at the size of the weight's rows, so that errors are relative to the Jacobian with its columns scaled
+that way.
 Structured probes (radial, all-ones, one row, extreme entries) look where random ones are diluted.
 """
 
@@ -26,7 +28,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from wnverify.oracles.differences import Difference, NotDifferencedError, directional_difference
+from wnverify.oracles.differences import Difference, NotDifferencedError, directional_difference, rounding_noise
 from wnverify.oracles.ratio import REFUTES_FROM, ErrorModel
 
 MARKOV = 20.0
@@ -160,10 +162,11 @@ def check_backward(
         directions, cotangent_probes = directions[:gaussian], cotangent_probes[:gaussian]
     if cotangent is not None:
         cotangent_probes = [("given", cotangent)]
-    differences = [directional_difference(along, x, e) for _, e in directions]
+    noise = rounding_noise(along, x, seed=seed)
+    differences = [directional_difference(along, x, e, noise=noise) for _, e in directions]
     pull = backward or reverse_mode(f, tensors, wrt)
     gradients = [pull(a) for _, a in cotangent_probes]
-    return _compare(directions, differences, cotangent_probes, gradients, gaussian, model)
+    return _compare(directions, differences, cotangent_probes, gradients, gaussian, model, row_scales(x))
 
 
 def check_rows(
@@ -180,13 +183,13 @@ def check_rows(
 
     cotangent_probes = cotangents(along(x), 4, generator)
     gradients = [pull(a) for _, a in cotangent_probes]
-    scale, worst = row_scales(x), None
+    scale, noise, worst = row_scales(x), rounding_noise(along, x, seed=seed), None
     for row in rows:
         mask = torch.zeros_like(x)
         mask[row] = 1.0
         directions = [(f"row {row}, gaussian {k}", mask * scale * _randn(x, generator)) for k in range(2)]
-        differences = [directional_difference(along, x, e) for _, e in directions]
-        report = _compare(directions, differences, cotangent_probes, gradients, 4, model)
+        differences = [directional_difference(along, x, e, noise=noise) for _, e in directions]
+        report = _compare(directions, differences, cotangent_probes, gradients, 4, model, scale)
         if worst is None or not report.ratio <= worst[1].ratio:
             worst = (row, report)
     if worst is None:
@@ -234,7 +237,7 @@ def sensitivity(g: Callable[[Tensor], Tensor], x: Tensor, *, seed: int, samples:
     size = float(torch.linalg.vector_norm(base))
     if size == 0:
         return 1.0
-    largest = float(changes.flatten(1).norm(dim=1).max()) / size
+    largest = float(changes.reshape(samples, -1).norm(dim=1).max()) / size
     return largest if math.isfinite(largest) else math.inf
 
 
@@ -260,6 +263,7 @@ def _compare(
     gradients: Sequence[Tensor],
     gaussian: int,
     model: ErrorModel,
+    scale: Tensor,
 ) -> JacobianReport:
     a = torch.stack([probe.reshape(-1) for _, probe in cotangent_probes])
     e = torch.stack([probe.reshape(-1) for _, probe in directions])
@@ -268,23 +272,31 @@ def _compare(
     expected, observed = a @ d.T, g @ e.T
     size = a.norm(dim=1)[:, None]
     errors = torch.tensor([difference.error for difference in differences], dtype=torch.float64)
-    # A backward that is right loses relative to ‖J e‖ and to ‖Jᵀ a‖; a wrong one must not pay itself a larger bound.
-    rounding = size * d.norm(dim=1)[None, :]
-    bound = size * errors[None, :] + model.relative * rounding + torch.finfo(torch.float64).tiny
+    # A right backward loses relative to ‖Jᵀ a‖ ‖e‖, also along directions in which the map stands still.  ‖J‖ (columns
+    # scaled by row sizes) is taken from the differences: a wrong backward must not pay itself a larger bound.
+    lengths = (e / scale.expand(directions[0][1].shape).reshape(-1)).norm(dim=1)
+    steepest = float((d.norm(dim=1) / lengths.clamp_min(torch.finfo(torch.float64).tiny)).max())
+    rounding = size * steepest * lengths[None, :]
+    noise = torch.where(size > 0, size * errors[None, :], 0.0)  # not 0 × ∞ for a zero cotangent
+    bound = noise + model.relative * rounding + torch.finfo(torch.float64).tiny
     miss = (observed - expected).abs()
     ratios = torch.where(torch.isfinite(miss), miss / bound, math.inf)
     flat = int(ratios.argmax())
     row, column = divmod(flat, ratios.shape[1])
     pairs_l, pairs_k = min(gaussian, len(cotangent_probes)), min(gaussian, len(directions))
-    block = miss[:pairs_l, :pairs_k]
+    block, excused = miss[:pairs_l, :pairs_k], bound[:pairs_l, :pairs_k]
     jacobian = float(expected[:pairs_l, :pairs_k].square().mean().sqrt()) or math.inf
     mean = float(block.square().mean().sqrt())
     sure = smallest_of_largest(pairs_l) * smallest_of_largest(pairs_k)
     return JacobianReport(
         ratio=float(ratios.max()),
         relative_error=mean / jacobian,
-        interval=(mean / math.sqrt(MARKOV) / jacobian, float(block.max()) / sure / jacobian),
-        power=float(bound[:pairs_l, :pairs_k].max()) / sure / jacobian,
+        # What the differences and rounding may have done is taken off below and added above.
+        interval=(
+            max(0.0, mean - float(excused.square().mean().sqrt())) / math.sqrt(MARKOV) / jacobian,
+            float((block + excused).max()) / sure / jacobian,
+        ),
+        power=float(excused.max()) / sure / jacobian,
         worst=(cotangent_probes[row][0], directions[column][0]),
         values=(float(expected[row, column]), float(observed[row, column])),
         probe=(cotangent_probes[row][1], directions[column][1]),
