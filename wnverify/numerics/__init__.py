@@ -1,0 +1,1 @@
+"""How accurate the implementations are: against each other, against enclosures, and over condition numbers."""
