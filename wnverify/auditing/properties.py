@@ -68,6 +68,11 @@ class Look:
             yield randn(*shape, seed=seed_of(self.seed, "cotangent", k)).to(self.V.dtype)
         yield torch.ones(shape, dtype=self.V.dtype)
 
+    def scaled(self) -> list[Tensor]:
+        """V, and V sixty-four times smaller and larger where that lies in the stated domain: for inequalities, which
+        one size may keep by accident."""
+        return [V for V in (self.V, self.V / 64, self.V * 64) if outside(V, self.domain) is None]
+
     def gradients(self) -> list[Tensor]:
         """∂L/∂V in float64, rows flattened, one for each cotangent."""
         tensors = self.instance.with_primary(self.V)
@@ -137,7 +142,9 @@ def _structured(look: Look) -> Iterator[Ratio]:
 
 @_residual("spectral_norm_le_1")
 def _spectral(look: Look) -> Iterator[Ratio]:
-    yield Ratio(max(0.0, float(torch.linalg.matrix_norm(look.W, 2)) - 1.0), 1.0, look.model(roundings=8))
+    for V in look.scaled():
+        largest = float(torch.linalg.matrix_norm(rows(look.at(V)).double(), 2))
+        yield Ratio(max(0.0, largest - 1.0), 1.0, look.model(roundings=8))
 
 
 @_residual("l1_rows_le")
@@ -206,12 +213,14 @@ def _gradient_zero_mean(look: Look) -> Iterator[Ratio]:
 
 @_residual("nonexpansive")
 def _nonexpansive(look: Look) -> Iterator[Ratio]:
-    for k in range(4):
-        step = randn(*look.V.shape, seed=seed_of(look.seed, "pair", k)).to(look.V.dtype) * 10.0 ** (k - 3)
-        other = look.V + step
-        apart = float((other.double() - look.V.double()).norm())
-        grown = float((rows(look.at(other)).double() - look.W).norm()) - apart
-        yield Ratio(max(0.0, grown), apart + float(look.W.norm()), look.model())
+    for V in look.scaled():
+        W = rows(look.at(V)).double()
+        for k in range(4):
+            step = randn(*V.shape, seed=seed_of(look.seed, "pair", k)).to(V.dtype) * 10.0 ** (k - 3)
+            other = V + step * float(V.abs().max())
+            apart = float((other.double() - V.double()).norm())
+            grown = float((rows(look.at(other)).double() - W).norm()) - apart
+            yield Ratio(max(0.0, grown), apart + float(W.norm()), look.model())
 
 
 def _gram(look: Look, W: Tensor, scale: float) -> Iterator[Ratio]:

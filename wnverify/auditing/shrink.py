@@ -12,6 +12,7 @@ from torch import Tensor
 
 from wnverify.auditing.context import Context
 from wnverify.auditing.points import Point, outside, rows
+from wnverify.auditing.snippet import snippet
 from wnverify.finding import encode_array
 from wnverify.oracles.differences import NotDifferencedError, directional_difference
 from wnverify.oracles.gradients import JacobianReport, check_backward, reverse_mode
@@ -64,24 +65,6 @@ def both_gradients(look: Context, V: Tensor, cotangent: Tensor) -> tuple[Tensor,
     return expected, observed
 
 
-def snippet(look: Context, V: Tensor, cotangent: Tensor) -> str:
-    """Lines for a debugger that need torch and the subject alone."""
-    spec = look.subject.spec
-    module = spec.module or (spec.file or "subject.py").removesuffix(".py")
-    written = ", ".join(f"{name}={value!r}" for name, value in look.subject.arguments.items())
-    return "\n".join(
-        [
-            "import torch",
-            f"from {module} import {spec.name.split('.')[0]}",
-            f"V = torch.tensor({_decimals(V)}, dtype=torch.float64, requires_grad=True)",
-            f"A = torch.tensor({_decimals(cotangent)}, dtype=torch.float64)",
-            f"f = {spec.name}({written})  # called as the audit calls it: (), (weight) or (module, name)",
-            "(f(V) * A).sum().backward()",
-            "print(V.grad)",
-        ]
-    )
-
-
 def _search(look: Context) -> tuple[Tensor, Tensor] | None:
     def wrong(drawn: tuple[Tensor, Tensor]) -> bool:
         V, cotangent = drawn
@@ -128,7 +111,3 @@ def _quarters(draw: st.DrawFn) -> tuple[Tensor, Tensor]:
     V = torch.tensor(draw(entries), dtype=torch.float64).reshape(n, d) / QUARTER
     cotangent = torch.tensor(draw(entries), dtype=torch.float64).reshape(n, d) / QUARTER
     return V, cotangent
-
-
-def _decimals(V: Tensor) -> str:
-    return str(V.tolist())

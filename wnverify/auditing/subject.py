@@ -7,14 +7,10 @@ carries a parametrization, or, for a plain function of a tensor, the tensor W it
 
 from __future__ import annotations
 
-import base64
 import copy
-import hashlib
-import importlib
+import functools
 import inspect
-import linecache
 import sys
-import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -22,9 +18,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from wnverify.auditing.loading import load
 from wnverify.auditing.target import TargetError, TargetSpec
 from wnverify.auditing.vocabulary import check_declared, check_domain
 
+_ORDINARY: Final = torch.eye(3, 5, dtype=torch.float64) + torch.linspace(0.1, 0.6, 15).reshape(3, 5).double()
 BUILD_SEED: Final = 20240229
 _LAYERS: Final = {2: nn.Linear, 3: nn.Conv1d, 4: nn.Conv2d, 5: nn.Conv3d}
 
@@ -81,7 +79,7 @@ class Subject:
     def __init__(self, spec: TargetSpec):
         self.spec = spec
         self.name = spec.subject
-        self.object = _load(spec)
+        self.object, self._module = load(spec)
         self.arguments = {**self._said("ARGS", self.object), **spec.arguments}
         speaker = self._speaker()
         self.declares = check_declared({**self._said("DECLARES", speaker), **spec.declare})
@@ -93,10 +91,10 @@ class Subject:
         The instance's own ``V`` is what registration made of the weight: the weight itself, unless ``right_inverse``
         maps it to other coordinates.
         """
-        torch.manual_seed(BUILD_SEED)
+        _seed_everything(BUILD_SEED)
         made = self._make(V)
         if made is None:
-            return Instance(None, self.object, (V,), 0)
+            return Instance(None, functools.partial(self.object, **self.arguments), (V,), 0)
         if isinstance(made, nn.Module):
             made.train(training)
             owner = getattr(made, "parametrizations", None)
@@ -107,6 +105,13 @@ class Subject:
             return self._from_module(made, V)
         raise TypeError(f"{self.spec.target} must make a module with forward(V); it made {type(made).__name__}")
 
+    @property
+    def is_module(self) -> bool:
+        """Whether it can be registered on a layer: everything but a plain function of a tensor."""
+        if isinstance(self.object, nn.Module) or inspect.isclass(self.object):
+            return True
+        return calling_style(self.object, self.arguments) != "(weight)" or self._make(_ORDINARY.clone()) is not None
+
     def _make(self, V: Tensor) -> Any:
         """The module or layer that the object makes for this weight; None for a plain map of tensors."""
         target: Any = self.object
@@ -114,7 +119,7 @@ class Subject:
             return copy.deepcopy(target)
         if not callable(target):
             raise TargetError(f"TARGET {self.spec.target!r} must be a class, a module or a function; got {target!r}")
-        style = _calling_style(target, self.arguments)
+        style = calling_style(target, self.arguments)
         if style == "()":
             return target(**self.arguments)
         if style == "(module, name)":
@@ -159,14 +164,15 @@ class Subject:
 
     def _speaker(self) -> Any:
         """Whose attributes speak: an instance where the class needs no weight, since they may depend on arguments."""
-        if inspect.isclass(self.object) and _calling_style(self.object, self.arguments) == "()":
+        if inspect.isclass(self.object) and calling_style(self.object, self.arguments) == "()":
             return self.object(**self.arguments)
         return self.object
 
     def _said(self, name: str, speaker: Any) -> Mapping[str, Any]:
-        """Attributes of the speaker over the module's mappings."""
-        module = sys.modules.get(getattr(self.object, "__module__", None) or type(self.object).__module__)
-        from_module = {} if module is None else module.__dict__.get(name) or {}
+        """Attributes of the speaker over the mappings of its module, or else of the module that the target names."""
+        own = sys.modules.get(getattr(self.object, "__module__", None) or type(self.object).__module__)
+        spoken = (vars(module).get(name) for module in (own, self._module) if module is not None)
+        from_module: Any = next((given for given in spoken if given is not None), {})
         from_object = getattr(speaker, name, None) or {}
         for given in (from_module, from_object):
             if not isinstance(given, Mapping):
@@ -198,42 +204,16 @@ def _instance(module: nn.Module, tensors: Sequence[Tensor], V: Tensor) -> Instan
     return Instance(module, module, tensors, fitting[-1])
 
 
-def _load(spec: TargetSpec) -> Any:
-    if spec.pickled is not None:
-        import cloudpickle
-
-        return cloudpickle.loads(base64.b64decode(spec.pickled))
-    module = importlib.import_module(spec.module) if spec.module else _module_from_text(spec)
-    value: Any = module
-    for part in spec.name.split("."):
-        if not hasattr(value, part):
-            offered = ", ".join(sorted(n for n in vars(module) if not n.startswith("_"))[:20])
-            raise TargetError(f"TARGET {spec.target!r}: {module.__name__} has no {spec.name!r}; it has {offered}")
-        value = getattr(value, part)
-    return value
+def _seed_everything(seed: int) -> None:
+    """``torch.manual_seed`` where a device beside the CPU is in use; elsewhere that would queue a call for each device,
+    with its formatted stack, at every build."""
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
 
 
-def _module_from_text(spec: TargetSpec) -> types.ModuleType:
-    """The file's text as a module of its own name, once a process; the folder is importable for its neighbours."""
-    text, file = spec.text or "", spec.file or "subject.py"
-    name = f"{file.removesuffix('.py')}_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-    if name in sys.modules:
-        return sys.modules[name]
-    module = types.ModuleType(name)
-    module.__file__ = file
-    if spec.folder and spec.folder not in sys.path:
-        sys.path.append(spec.folder)
-    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    sys.modules[name] = module
-    try:
-        exec(compile(text, file, "exec"), module.__dict__)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-def _calling_style(target: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
+def calling_style(target: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
     """How the class or factory wants to be called: ``()``, ``(weight)`` or ``(module, name)``."""
     try:
         signature = inspect.signature(target)

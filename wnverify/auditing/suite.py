@@ -156,6 +156,7 @@ def _repeat_item(
     if not failed:
         return None
     once = {"spec": spec.to_json(), "seed": common["seed"], "quick": common["quick"]}
+    limits = {**limits, "timeout_s": limits["timeout_s"] * len(failed)}
     return WorkItem(
         id=f"check/{spec.subject}/{REPEATED}",
         function="wnverify.auditing.work:repeat",
@@ -170,8 +171,12 @@ def _repeat_item(
 
 
 def _confirmed(findings: Sequence[Finding], repeated: Sequence[Finding]) -> list[Finding]:
-    """A failure that came back in a fresh process says so; one that did not is a hazard of hidden state."""
+    """A failure that came back in a fresh process says so; one that did not is a hazard of hidden state.
+
+    Where the repetition itself died nothing was learnt: the failure stands, and says that it was not repeated.
+    """
     again: dict[tuple[str, str], Json] = {}
+    died = {finding.subject: finding.message for finding in repeated if finding.verdict is Verdict.ERROR}
     for finding in repeated:
         for route in finding.routes:
             again.update({(finding.subject, name): verdict for name, verdict in route.figures.items()})
@@ -179,6 +184,9 @@ def _confirmed(findings: Sequence[Finding], repeated: Sequence[Finding]) -> list
     for finding in findings:
         if finding.verdict is not Verdict.FAIL or not repeated:
             out.append(finding)
+        elif finding.subject in died:
+            said = f"not repeated in a fresh process, which ended before: {died[finding.subject]}"
+            out.append(finding.replace(conditions=(*finding.conditions, said)))
         elif again.get((finding.subject, finding.check)) == str(Verdict.FAIL):
             out.append(finding.replace(conditions=(*finding.conditions, "reproduced in a fresh process")))
         else:

@@ -108,9 +108,9 @@ def replay_command(target: TargetSpec, check: str, seed: int, quick: bool) -> st
     """The command line that performs this one check again."""
     words = ["python", "-m", "wnverify", "audit", target.target, "--check", check, "--seed", str(seed)]
     for name, value in target.arguments.items():
-        words += ["--arg", f"{name}={value}"]
+        words += ["--arg", f"{name}={value!r}"]
     for name, value in target.declare.items():
-        words += ["--declare", f"{name}={value}"]
+        words += ["--declare", f"{name}={value!r}"]
     return shlex.join(words + (["--quick"] if quick else []))
 
 
@@ -120,7 +120,9 @@ def _chosen(subject: Subject, patterns: Sequence[str], quick: bool) -> list[Chec
     applicable = {
         name: check
         for name, check in known.items()
-        if ("declared" not in check.needs or name.split(".", 1)[1] in subject.declares) and (check.quick or not quick)
+        if ("declared" not in check.needs or name.split(".", 1)[1] in subject.declares)
+        and ("module" not in check.needs or subject.is_module)
+        and (check.quick or not quick)
     }
     chosen = set(matching(patterns, list(applicable)))
     while missing := {name for kept in chosen for name in applicable[kept].requires} - chosen:
