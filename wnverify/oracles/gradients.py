@@ -163,7 +163,7 @@ def check_backward(
     if cotangent is not None:
         cotangent_probes = [("given", cotangent)]
     noise = rounding_noise(along, x, seed=seed)
-    differences = [directional_difference(along, x, e, noise=noise) for _, e in directions]
+    differences = _differences(along, x, directions, noise)
     pull = backward or reverse_mode(f, tensors, wrt)
     gradients = [pull(a) for _, a in cotangent_probes]
     return _compare(directions, differences, cotangent_probes, gradients, gaussian, model, row_scales(x))
@@ -188,7 +188,7 @@ def check_rows(
         mask = torch.zeros_like(x)
         mask[row] = 1.0
         directions = [(f"row {row}, gaussian {k}", mask * scale * _randn(x, generator)) for k in range(2)]
-        differences = [directional_difference(along, x, e, noise=noise) for _, e in directions]
+        differences = _differences(along, x, directions, noise)
         report = _compare(directions, differences, cotangent_probes, gradients, 4, model, scale)
         if worst is None or not report.ratio <= worst[1].ratio:
             worst = (row, report)
@@ -254,6 +254,19 @@ def _responses(g: Callable[[Tensor], Tensor], x: Tensor, seed: int, samples: int
     base, step = g(x), 1e-7
     moved = [g(x + step * row_scales(x) * _randn(x, generator)) - base for _ in range(samples)]
     return torch.stack(moved) / step, base
+
+
+def _differences(
+    along: Callable[[Tensor], Tensor], x: Tensor, directions: Sequence[tuple[str, Tensor]], noise: float
+) -> list[Difference]:
+    """One difference for each direction; where there is none, the error says along which."""
+    made = []
+    for name, direction in directions:
+        try:
+            made.append(directional_difference(along, x, direction, noise=noise))
+        except NotDifferencedError as error:
+            raise type(error)(f"{error} (along {name})") from error
+    return made
 
 
 def _compare(
