@@ -10,9 +10,10 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from wnverify.auditing.points import GENERIC_SHAPES, Point, generic, outside
+from wnverify.auditing.points import GENERIC_SHAPES, Point, generic, outside, rows
 from wnverify.auditing.subject import Instance, Subject
 from wnverify.finding import seed_of
+from wnverify.oracles.ratio import Ratio, map_model
 
 QUICK_SHAPES = ((3, 5), (4, 4), (7, 3))
 
@@ -94,6 +95,17 @@ class Context:
 
     def seed_for(self, *parts: object) -> int:
         return seed_of(self.seed, self.subject.name, *parts)
+
+
+def rows_are_independent(instance: Instance, V: Tensor) -> bool:
+    """Whether changing one row of V leaves the other rows of W as they were, up to rounding."""
+    other = V.clone()
+    other[1] = -2.0 * V[1] + 0.125
+    with torch.no_grad():
+        before, after = rows(instance.at(V)), rows(instance.at(other))
+    keep = [i for i in range(V.shape[0]) if i != 1]
+    model = map_model("float64", rows(V).shape[1], condition=10.0)
+    return Ratio(float((before[keep] - after[keep]).norm()), float(before[keep].norm()), model).value <= 1
 
 
 def first_line(error: BaseException) -> str:

@@ -71,7 +71,11 @@ class Look:
     def scaled(self) -> list[Tensor]:
         """V, and V sixty-four times smaller and larger where that lies in the stated domain: for inequalities, which
         one size may keep by accident."""
-        return [V for V in (self.V, self.V / 64, self.V * 64) if outside(V, self.domain) is None]
+        return [V for V in (self.V, self.V / 64, self.V * 64) if self.covers(V)]
+
+    def covers(self, V: Tensor) -> bool:
+        """Whether V lies in the stated domain: beyond it nothing was promised, so nothing is compared."""
+        return outside(V, self.domain) is None
 
     def gradients(self) -> list[Tensor]:
         """∂L/∂V in float64, rows flattened, one for each cotangent."""
@@ -143,36 +147,39 @@ def _structured(look: Look) -> Iterator[Ratio]:
 @_residual("spectral_norm_le_1")
 def _spectral(look: Look) -> Iterator[Ratio]:
     for V in look.scaled():
-        largest = float(torch.linalg.matrix_norm(rows(look.at(V)).double(), 2))
-        yield Ratio(max(0.0, largest - 1.0), 1.0, look.model(roundings=8))
+        W = rows(look.at(V)).double()
+        largest = float(torch.linalg.matrix_norm(W, 2)) if bool(torch.isfinite(W).all()) else math.nan
+        yield Ratio(_excess(largest, 1.0), 1.0, look.model(roundings=8))
 
 
 @_residual("l1_rows_le")
 def _l1(look: Look) -> Iterator[Ratio]:
     radius = float(look.value)
     for total in look.W.abs().sum(1).tolist():
-        yield Ratio(max(0.0, total - radius), radius, look.model())
+        yield Ratio(_excess(total, radius), radius, look.model())
 
 
 @_residual("scale_invariant")
 def _scale(look: Look) -> Iterator[Ratio]:
     for factor in (2.0, 0.375, 24.0, 2.0**-12, 2.0**12):
-        if outside(look.V * factor, look.domain) is not None:
-            continue
-        yield _same(look, look.at(look.V * factor), look.W)
+        if look.covers(look.V * factor):
+            yield _same(look, look.at(look.V * factor), look.W)
 
 
 @_residual("row_scale_invariant")
 def _row_scale(look: Look) -> Iterator[Ratio]:
     exponents = torch.arange(look.n) % 5 - 2
     factors = (1.5 * 2.0**exponents).to(look.V.dtype).reshape(-1, *[1] * (look.V.dim() - 1))
-    yield _same(look, look.at(look.V * factors), look.W)
+    if look.covers(look.V * factors):
+        yield _same(look, look.at(look.V * factors), look.W)
 
 
 @_residual("shift_invariant_rows")
 def _shift(look: Look) -> Iterator[Ratio]:
     c = randn(look.n, seed=seed_of(look.seed, "shift")).to(look.V.dtype)
-    yield _same(look, look.at(look.V + c.reshape(-1, *[1] * (look.V.dim() - 1))), look.W)
+    shifted = look.V + c.reshape(-1, *[1] * (look.V.dim() - 1))
+    if look.covers(shifted):
+        yield _same(look, look.at(shifted), look.W)
 
 
 @_residual("odd")
@@ -183,14 +190,16 @@ def _odd(look: Look) -> Iterator[Ratio]:
 @_residual("idempotent")
 def _idempotent(look: Look) -> Iterator[Ratio]:
     once = look.at(look.V)
-    yield _same(look, look.at(once), look.W)
+    if look.covers(once):
+        yield _same(look, look.at(once), look.W)
 
 
 @_residual("rotation_equivariant")
 def _rotation(look: Look) -> Iterator[Ratio]:
     Q = torch.linalg.qr(randn(look.d, look.d, seed=seed_of(look.seed, "rotation"))).Q.to(look.V.dtype)
     turned = (rows(look.V) @ Q).reshape(look.V.shape)
-    yield _same(look, look.at(turned), look.W @ Q.double())
+    if look.covers(turned):
+        yield _same(look, look.at(turned), look.W @ Q.double())
 
 
 @_residual("permutation_equivariant_rows")
@@ -218,9 +227,16 @@ def _nonexpansive(look: Look) -> Iterator[Ratio]:
         for k in range(4):
             step = randn(*V.shape, seed=seed_of(look.seed, "pair", k)).to(V.dtype) * 10.0 ** (k - 3)
             other = V + step * float(V.abs().max())
+            if not look.covers(other):
+                continue
             apart = float((other.double() - V.double()).norm())
-            grown = float((rows(look.at(other)).double() - W).norm()) - apart
-            yield Ratio(max(0.0, grown), apart + float(W.norm()), look.model())
+            grown = _excess(float((rows(look.at(other)).double() - W).norm()), apart)
+            yield Ratio(grown, apart + float(W.norm()), look.model())
+
+
+def _excess(value: float, bound: float) -> float:
+    """How far ``value`` is above ``bound``; ``max(0, NaN)`` would be 0."""
+    return 0.0 if value <= bound else value - bound
 
 
 def _gram(look: Look, W: Tensor, scale: float) -> Iterator[Ratio]:
@@ -249,12 +265,11 @@ def _inner(look: Look, direction: Tensor) -> Iterator[Ratio]:
             yield Ratio(product, size, look.model(condition=2 * look.condition, roundings=12))
 
 
-def measure(name: str, look: Look) -> Ratio:
-    """The comparison with the largest ratio of the named property at this weight."""
+def measure(name: str, look: Look) -> Ratio | None:
+    """The comparison with the largest ratio of the named property at this weight; None where the stated domain leaves
+    nothing to compare."""
     worst: Ratio | None = None
     for ratio in RESIDUALS[name](look):
         if worst is None or ratio.value > worst.value or math.isnan(ratio.error):
             worst = ratio
-    if worst is None:
-        raise ValueError(f"the weight must have at least one row; got shape {tuple(look.V.shape)}")
     return worst

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from wnverify.auditing.checks.gradient import AFTER, judge_backward
 from wnverify.auditing.checks.property import discover
-from wnverify.auditing.context import Context, first_line
+from wnverify.auditing.context import Context, first_line, rows_are_independent
 from wnverify.auditing.points import outside, randn, repeated_singular_values, rows
 from wnverify.auditing.registry import Sheet, check
 from wnverify.auditing.subject import Instance
@@ -156,7 +156,7 @@ def nan_row(look: Context, sheet: Sheet) -> None:
     base = _base(look)
     if not look.accepts(base, "the ordinary weight"):
         return
-    local = _rows_are_independent(look, base)
+    local = rows_are_independent(_built(look, base), base)
     for name, value in (("NaN", math.nan), ("infinity", math.inf)):
         V = base.clone()
         V[1, 2] = value
@@ -236,19 +236,6 @@ def _refused(sheet: Sheet, name: str, error: BaseException) -> None:
         sheet.note(f"{name} is refused with {said}")
     else:
         sheet.add(name, Verdict.HAZARD, f"raises {said}")
-
-
-def _rows_are_independent(look: Context, V: Tensor) -> bool:
-    """Whether changing one row leaves the other rows of W as they were, up to rounding."""
-    other = V.clone()
-    other[1] = -2.0 * V[1] + 0.125
-    instance = _built(look, V)
-    with torch.no_grad():
-        before, after = rows(instance.at(V)), rows(instance.at(other))
-    keep = [i for i in range(V.shape[0]) if i != 1]
-    model = map_model("float64", rows(V).shape[1], condition=10.0)
-    moved = float((before[keep] - after[keep]).norm())
-    return Ratio(moved, float(before[keep].norm()), model).value <= 1
 
 
 def _built(look: Context, V: Tensor) -> Instance:

@@ -44,6 +44,9 @@ def _declared(name: str) -> None:
                     refused = Verdict.UNSUPPORTED if dtype == torch.float32 else Verdict.FAIL
                     sheet.add(case, refused, f"{type(error).__name__}: {first_line(error)}")
                     continue
+                if found is None:
+                    sheet.note(f"{case}: the stated domain leaves nothing to compare")
+                    continue
                 if admitted:
                     found = _admitting(found, admitted)
                 sheet.compare(case, found, f"not so: {PROPERTIES[name]}", witness=_witness(point, look))
@@ -101,7 +104,9 @@ def _over_points(look: Context, name: str, points: list[Point]) -> dict[str, Rat
         if not _feasible(look, name, point) or (name in SPREAD_NEEDED and point.V.shape[0] < 2):
             continue
         try:
-            found[point.name] = measure(name, _look(look, point, True, torch.float64))
+            measured = measure(name, _look(look, point, True, torch.float64))
+            if measured is not None:
+                found[point.name] = measured
         except Exception as error:  # foreign code may leave its domain; the property is then not had
             found[point.name] = Ratio(float("inf"), 1.0, ErrorModel(1.0, f"{type(error).__name__}"))
     return found
