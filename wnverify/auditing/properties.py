@@ -59,6 +59,16 @@ class Look:
         """The map's local relative condition number, in float64."""
         return sensitivity(lambda V: self.at(V).double(), self.V.double(), seed=self.seed) + 1.0
 
+    @functools.cached_property
+    def gradient_condition(self) -> float:
+        """The local relative condition number of the gradient, in float64."""
+        instance, cotangent = self.instance.to(torch.float64), next(self.cotangents()).double()
+
+        def gradient(V: Tensor) -> Tensor:
+            return reverse_mode(instance, instance.with_primary(V), instance.primary)(cotangent)
+
+        return sensitivity(gradient, self.V.double(), seed=self.seed) + 1.0
+
     def model(self, *, condition: float = 1.0, roundings: int = 6) -> ErrorModel:
         return map_model(self.dtype, self.d + self.n, condition=condition, roundings=roundings)
 
@@ -257,12 +267,13 @@ def _inner(look: Look, direction: Tensor) -> Iterator[Ratio]:
     what cotangents of that size pull back to: the largest row gradient over all of them.
     """
     gradients = look.gradients()
+    condition = 2 * (look.condition + look.gradient_condition)
     floor = max(float(gradient.norm()) for gradient in gradients) / math.sqrt(look.n)
     for gradient in gradients:
         norms = gradient.norm(dim=1)
         for row, product in enumerate((gradient * direction).sum(1).abs().tolist()):
             size = max(float(norms[row]), floor) * float(direction[row].norm())
-            yield Ratio(product, size, look.model(condition=2 * look.condition, roundings=12))
+            yield Ratio(product, size, look.model(condition=condition, roundings=12))
 
 
 def measure(name: str, look: Look) -> Ratio | None:

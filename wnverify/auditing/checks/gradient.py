@@ -179,8 +179,8 @@ def add_report(
     )
 
 
-def backward_model(instance: Instance, V: Tensor) -> ErrorModel:
-    """Rounding of one backward pass: the gradient's own local condition number at this weight."""
+def backward_model(instance: Instance, V: Tensor, *, slack: float = 1.0) -> ErrorModel:
+    """Rounding of one backward pass: the gradient's own local condition number at this weight, times ``slack``."""
     cotangent = torch.randn(V.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
     def gradient(weight: Tensor) -> Tensor:
@@ -188,7 +188,7 @@ def backward_model(instance: Instance, V: Tensor) -> ErrorModel:
         return pull(cotangent)
 
     condition = sensitivity(gradient, V, seed=0, samples=2)
-    return map_model("float64", max(rows(V).shape), condition=1.0 + min(condition, 1e6), roundings=8)
+    return map_model("float64", max(rows(V).shape), condition=slack * (1.0 + min(condition, 1e6)), roundings=8)
 
 
 def _no_gradient(error: BackwardError) -> tuple[Verdict, str]:

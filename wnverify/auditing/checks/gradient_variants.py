@@ -38,11 +38,12 @@ IMPLIED = {
 def other_losses(look: Context, sheet: Sheet) -> None:
     for point in look.generic_points()[:4]:
         instance = look.build(point.weight)
-        model = backward_model(instance, point.V)
+        model = backward_model(instance, point.V, slack=10.0)
         try:
             pull = reverse_mode(instance, instance.with_primary(point.V), instance.primary)
+            largest = float(pull(randn(*point.V.shape, seed=look.seed_for("first", point.name))).norm())
             for name, observed, expected in _pairs(look, instance, point, pull):
-                scale = max(float(expected.norm()), 1e-3 * float(pull(torch.ones_like(point.V)).norm()))
+                scale = max(float(expected.norm()), largest)
                 ratio = Ratio(float((observed - expected).norm()), scale, model)
                 sheet.compare(f"{point.name} {name}", ratio, "the backward depends on how the cotangent comes")
         except BackwardError as error:
@@ -215,12 +216,16 @@ def _worst_row(wide: Instance, low: Tensor, cotangent: Tensor, observed: Tensor,
 
     got, right = rows(observed), rows(expected)
     response = row_sensitivity(gradient, low.double(), seed=0)
-    # Where rows are coupled a sound algorithm is accurate relative to the whole gradient, not to each row of it.
+    # Where rows are coupled a sound algorithm is accurate relative to the whole gradient.  Otherwise to the row's own,
+    # or to ‖a‖ ‖w‖ / ‖v‖: where the Jacobian all but vanishes (a saturated softmax) only rounding of that size is left.
     coupled = right.shape[0] > 1 and not rows_are_independent(wide, low.double())
     typical = float(right.norm()) / max(right.shape[0], 1) ** 0.5
+    with torch.no_grad():
+        sizes = [rows(t).double().norm(dim=1) for t in (cotangent, wide.at(low.double()), low)]
+    natural = sizes[0] * sizes[1] / sizes[2].clamp_min(torch.finfo(torch.float64).tiny)
     worst = Ratio(0.0, 1.0, map_model("float32", max(right.shape)))
     for row in range(right.shape[0]):
-        scale = max(float(right[row].norm()), (1.0 if coupled else 1e-2) * typical)
+        scale = max(float(right[row].norm()), typical if coupled else float(natural[row]))
         condition = 4 * (1.0 + min(float(response[row]) / max(scale, 1e-300), 1e6))
         model = map_model("float32", max(right.shape), condition=condition, roundings=12)
         ratio = Ratio(float((got[row] - right[row]).norm()), scale, model)

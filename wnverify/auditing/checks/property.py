@@ -75,7 +75,7 @@ def discovered(look: Context, sheet: Sheet) -> None:
             continue
         miss = max(ratio.relative for ratio in found.values())
         nearly = miss <= NEARLY and name not in NEEDS_GRADIENT and name != "nonexpansive"
-        some = bool(kept) and len(found) > 2 and name not in INEQUALITIES
+        some = bool(kept) and len(found) > 2 and name not in INEQUALITIES | NEEDS_GRADIENT
         if nearly or some:
             partly[name] = (found, kept, miss)
     for name in holds:
