@@ -21,6 +21,7 @@ from wnverify.auditing.points import outside, randn, rows
 from wnverify.auditing.subject import Instance
 from wnverify.finding import seed_of
 from wnverify.oracles.gradients import reverse_mode, sensitivity
+from wnverify.oracles.optimality import certificate
 from wnverify.oracles.ratio import ErrorModel, Ratio, map_model
 
 
@@ -33,6 +34,7 @@ class Look:
     value: Any
     seed: int
     domain: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    target_set: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def dtype(self) -> str:
@@ -247,6 +249,14 @@ def _nonexpansive(look: Look) -> Iterator[Ratio]:
 def _excess(value: float, bound: float) -> float:
     """How far ``value`` is above ``bound``; ``max(0, NaN)`` would be 0."""
     return 0.0 if value <= bound else value - bound
+
+
+@_residual("euclidean_projection")
+def _projection(look: Look) -> Iterator[Ratio]:
+    parameters = {name: value for name, value in look.target_set.items() if name != "name"}
+    found = certificate(look.target_set["name"], rows(look.V).double(), look.W, dtype=look.dtype, **parameters)
+    yield found.feasibility
+    yield found.optimality
 
 
 def _gram(look: Look, W: Tensor, scale: float) -> Iterator[Ratio]:

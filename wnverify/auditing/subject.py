@@ -20,7 +20,7 @@ from torch.nn.utils import parametrize
 
 from wnverify.auditing.loading import load
 from wnverify.auditing.target import TargetError, TargetSpec
-from wnverify.auditing.vocabulary import check_declared, check_domain
+from wnverify.auditing.vocabulary import check_declared, check_domain, check_set
 
 _ORDINARY: Final = torch.eye(3, 5, dtype=torch.float64) + torch.linspace(0.1, 0.6, 15).reshape(3, 5).double()
 BUILD_SEED: Final = 20240229
@@ -84,6 +84,7 @@ class Subject:
         speaker = self._speaker()
         self.declares = check_declared({**self._said("DECLARES", speaker), **spec.declare})
         self.domain = check_domain(self._said("DOMAIN", speaker))
+        self.target_set = check_set(self._said("SET", speaker), self.declares)
 
     def build(self, V: Tensor, *, training: bool = True) -> Instance:
         """A fresh instance for a weight V, in training mode unless told; every build draws the same random numbers.

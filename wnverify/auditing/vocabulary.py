@@ -11,6 +11,8 @@ import numbers
 from collections.abc import Mapping
 from typing import Any, Final
 
+from wnverify.oracles.optimality import set_names
+
 PROPERTIES: Final[Mapping[str, str]] = {
     "unit_norm_rows": "every row of W has Euclidean norm 1",
     "constant_norm_rows": "every row of W has the declared norm (True: all rows have the same, unknown norm)",
@@ -36,6 +38,8 @@ PROPERTIES: Final[Mapping[str, str]] = {
 }
 PENALTY_ONLY: Final = frozenset({"is_prox_of_penalty", "convex"})
 WITH_VALUE: Final = frozenset({"constant_norm_rows", "scaled_orthonormal_rows", "structured_orthonormal", "l1_rows_le"})
+DECLARED_ONLY: Final = frozenset({"structured_orthonormal", "l1_rows_le", "euclidean_projection"}) | PENALTY_ONLY
+"""Properties that need more than a map to be asked: they are judged when declared and never discovered."""
 VALUE_NEEDED: Final = frozenset({"structured_orthonormal", "l1_rows_le"})
 
 DOMAIN: Final[Mapping[str, str]] = {
@@ -73,6 +77,10 @@ def check_declared(declares: Mapping[str, Any], *, argument: str = "DECLARES") -
     for name, value in declares.items():
         if value is False:
             continue
+        if name in PENALTY_ONLY:
+            raise ValueError(
+                f"{argument}[{name!r}] belongs to a penalty, not to a parametrization"
+            )
         if value is not True and name not in WITH_VALUE:
             raise ValueError(f"{argument}[{name!r}] must be True or False; got {value!r}")
         if value is True and name in VALUE_NEEDED:
@@ -81,6 +89,17 @@ def check_declared(declares: Mapping[str, Any], *, argument: str = "DECLARES") -
             raise ValueError(f"{argument}[{name!r}] must be True or a number; got {value!r}")
         kept[name] = value
     return kept
+
+
+def check_set(given: Any, declares: Mapping[str, Any]) -> dict[str, Any]:
+    """The declared SET of a projection: its name and parameters; ``ValueError`` where it is missing or unknown."""
+    if "euclidean_projection" not in declares:
+        return {}
+    if not isinstance(given, Mapping) or "name" not in given:
+        raise ValueError(f"euclidean_projection needs SET = {{'name': …, parameters}}; got {given!r}")
+    if given["name"] not in set_names():
+        raise ValueError(f"SET['name'] must be one of {', '.join(set_names())}; got {given['name']!r}")
+    return dict(given)
 
 
 def check_domain(domain: Mapping[str, Any], *, argument: str = "DOMAIN") -> dict[str, Any]:

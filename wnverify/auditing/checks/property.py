@@ -11,7 +11,7 @@ from wnverify.auditing.context import Context, first_line
 from wnverify.auditing.points import KERNEL_SHAPES, Point, generic, rows
 from wnverify.auditing.properties import RESIDUALS, Look, measure
 from wnverify.auditing.registry import Sheet, check
-from wnverify.auditing.vocabulary import PENALTY_ONLY, PROPERTIES, VALUE_NEEDED
+from wnverify.auditing.vocabulary import DECLARED_ONLY, PROPERTIES
 from wnverify.finding import Verdict, encode_array
 from wnverify.oracles.ratio import ErrorModel, Ratio
 
@@ -63,7 +63,7 @@ def discovered(look: Context, sheet: Sheet) -> None:
     points = [point for point in look.generic_points() if point.V.shape[0] > 1]
     holds, partly = [], {}
     for name in RESIDUALS:
-        if name in VALUE_NEEDED | PENALTY_ONLY or name in look.subject.declares:
+        if name in DECLARED_ONLY or name in look.subject.declares:
             continue
         found = _over_points(look, name, points)
         if not found:
@@ -123,8 +123,8 @@ def _feasible(look: Context, name: str, point: Point) -> bool:
 def _look(look: Context, point: Point, value: object, dtype: torch.dtype) -> Look:
     V = point.V.to(dtype)
     instance = look.build(point.weight).to(dtype)
-    seed = look.seed_for(point.name)
-    return Look(instance=instance, V=V, value=value, seed=seed, domain=look.subject.domain)
+    seed, domain = look.seed_for(point.name), look.subject.domain
+    return Look(instance=instance, V=V, value=value, seed=seed, domain=domain, target_set=look.subject.target_set)
 
 
 def _admitting(ratio: Ratio, admitted: float) -> Ratio:
