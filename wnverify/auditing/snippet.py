@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from torch import Tensor, nn
 
 from wnverify.auditing.context import Context
-from wnverify.auditing.subject import BUILD_SEED, Instance, calling_style
+from wnverify.auditing.subject import BUILD_SEED, Instance
 
 
 def snippet(look: Context, V: Tensor, cotangent: Tensor) -> str:
@@ -43,7 +43,7 @@ def _called(look: Context, instance: Instance, name: str, V: Tensor) -> Iterator
         yield "print(V.grad)"
         return
     mode = "" if look.repeatable_in_training else ".eval()"
-    style = "instance" if isinstance(target, nn.Module) else calling_style(target, given)
+    style = "instance" if isinstance(target, nn.Module) else look.subject.style
     if style == "(module, name)":
         yield f"layer = torch.nn.Linear({V.shape[1]}, {V.shape[0]}, bias=False, dtype=torch.float64){mode}"
         yield "layer.weight = torch.nn.Parameter(V.detach().clone())"

@@ -106,12 +106,17 @@ class Subject:
             return self._from_module(made, V)
         raise TypeError(f"{self.spec.target} must make a module with forward(V); it made {type(made).__name__}")
 
+    @functools.cached_property
+    def style(self) -> str:
+        """How the class or factory is called: ``()``, ``(weight)`` or ``(module, name)``."""
+        return _calling_style(self.object, self.arguments)
+
     @property
     def is_module(self) -> bool:
         """Whether it can be registered on a layer: everything but a plain function of a tensor."""
         if isinstance(self.object, nn.Module) or inspect.isclass(self.object):
             return True
-        return calling_style(self.object, self.arguments) != "(weight)" or self._make(_ORDINARY.clone()) is not None
+        return self.style != "(weight)" or self._make(_ORDINARY.clone()) is not None
 
     def _make(self, V: Tensor) -> Any:
         """The module or layer that the object makes for this weight; None for a plain map of tensors."""
@@ -120,10 +125,9 @@ class Subject:
             return copy.deepcopy(target)
         if not callable(target):
             raise TargetError(f"TARGET {self.spec.target!r} must be a class, a module or a function; got {target!r}")
-        style = calling_style(target, self.arguments)
-        if style == "()":
+        if self.style == "()":
             return target(**self.arguments)
-        if style == "(module, name)":
+        if self.style == "(module, name)":
             layer = _layer_for(V)
             made = target(layer, "weight", **self.arguments)
             return layer if made is None else made
@@ -165,7 +169,7 @@ class Subject:
 
     def _speaker(self) -> Any:
         """Whose attributes speak: an instance where the class needs no weight, since they may depend on arguments."""
-        if inspect.isclass(self.object) and calling_style(self.object, self.arguments) == "()":
+        if inspect.isclass(self.object) and self.style == "()":
             return self.object(**self.arguments)
         return self.object
 
@@ -214,7 +218,7 @@ def _seed_everything(seed: int) -> None:
         torch.default_generator.manual_seed(seed)
 
 
-def calling_style(target: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
+def _calling_style(target: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
     """How the class or factory wants to be called: ``()``, ``(weight)`` or ``(module, name)``."""
     try:
         signature = inspect.signature(target)

@@ -21,6 +21,8 @@ from wnverify.runner import RunResult
 from wnverify.workitem import Outcome, WorkItem
 
 WARM: Final = ("torch", "wnverify.auditing.warm")
+ONCE: Final = ("torch", "wnverify.auditing.work")
+"""For a child that runs one item: what is loaded lazily there alters nobody's next item."""
 
 
 def specs_of(
@@ -89,15 +91,30 @@ def run_audit(
                 raise TargetError(f"{spec.target}: {description.message}")
             planned += _check_items(spec, description, common, limits)
         watch = on_planned(len(planned)) if on_planned else None
-        checked = runner.run(planned, journal=journal, on_outcome=watch, **settings)
+        checked = runner.run(planned, journal=journal, on_outcome=_preparing_repeats(watch, pool), **settings)
         repeated = RunResult(findings=[], timing={})
         if not checked.interrupted:
             items = [item for spec in specs if (item := _repeat_item(spec, checked.findings, common, limits))]
-            repeated = runner.run(items, journal=journal, **settings)
+            repeated = runner.run(items, journal=journal, **settings | {"warm": ONCE})
     findings = _confirmed([*described.findings, *checked.findings], repeated.findings)
     timing = {**described.timing, **checked.timing, **repeated.timing}
     interrupted = checked.interrupted or repeated.interrupted
     return RunResult(findings=_with_discoveries(findings), timing=timing, interrupted=interrupted)
+
+
+def _preparing_repeats(watch: Callable[[Outcome], object] | None, executor: Executor) -> Callable[[Outcome], object]:
+    """``watch``, and at the first failure a fresh child is started, so that its repetition need not wait for it."""
+    ready = not isinstance(executor, ThreadPoolExecutor)
+
+    def see(outcome: Outcome) -> None:
+        nonlocal ready
+        if not ready and any(finding.verdict is Verdict.FAIL for finding in outcome.findings):
+            ready = True
+            guard.prestart(1, ONCE)
+        if watch is not None:
+            watch(outcome)
+
+    return see
 
 
 @contextlib.contextmanager

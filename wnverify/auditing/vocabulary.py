@@ -78,9 +78,7 @@ def check_declared(declares: Mapping[str, Any], *, argument: str = "DECLARES") -
         if value is False:
             continue
         if name in PENALTY_ONLY:
-            raise ValueError(
-                f"{argument}[{name!r}] belongs to a penalty, not to a parametrization"
-            )
+            raise ValueError(f"{argument}[{name!r}] belongs to a penalty, not to a parametrization")
         if value is not True and name not in WITH_VALUE:
             raise ValueError(f"{argument}[{name!r}] must be True or False; got {value!r}")
         if value is True and name in VALUE_NEEDED:

@@ -105,7 +105,11 @@ def _performed(
 
 
 def replay_command(target: TargetSpec, check: str, seed: int, quick: bool) -> str:
-    """The command line that performs this one check again."""
+    """The command line that performs this one check again; for a live object the call that does."""
+    if target.pickled is not None:
+        said = {"arguments": target.arguments, "declare": target.declare, "checks": [check], "seed": seed}
+        written = [f"{name}={value!r}" for name, value in {**said, "quick": quick}.items() if value or name == "seed"]
+        return f"wnverify.audit({', '.join([target.name, *written])})"
     words = ["python", "-m", "wnverify", "audit", target.target, "--check", check, "--seed", str(seed)]
     for name, value in target.arguments.items():
         words += ["--arg", f"{name}={value!r}"]
