@@ -30,6 +30,22 @@ def gram_miss(W: Tensor, scale: float) -> float:
     return excess((W @ W.mT - scale * torch.eye(len(W), dtype=W.dtype)).abs()) / scale
 
 
+def projection_miss(subject: Subject, V: Tensor) -> float:
+    """Against the nearest point by its formula, the threshold of the L1 ball by bisection; radius 1."""
+    X = V.flatten(1)
+    low, high = torch.zeros_like(X[:, :1]), X.abs().amax(dim=1, keepdim=True)
+    for _ in range(80):
+        middle = (low + high) / 2
+        outside = (X.abs() - middle).clamp_min(0).sum(dim=1, keepdim=True) > 1
+        low, high = torch.where(outside, middle, low), torch.where(outside, high, middle)
+    nearest = {
+        "zero_mean_rows": X - X.mean(dim=1, keepdim=True),
+        "l2_ball_rows": X / X.norm(dim=1, keepdim=True).clamp_min(1.0),
+        "l1_ball_rows": X.sign() * (X.abs() - high).clamp_min(0),
+    }
+    return excess((matrix(subject, V) - nearest[subject.kind.SET["name"]]).abs())
+
+
 def misses(subject: Subject, name: str, value: float, V: Tensor) -> float:
     """How far the declared property is from true at V, in units of one."""
     f = subject.map(V)
@@ -47,7 +63,7 @@ def misses(subject: Subject, name: str, value: float, V: Tensor) -> float:
         Q = torch.linalg.qr(randn(W.shape[1], W.shape[1], seed=31)).Q
         return differ((V.flatten(1) @ Q).reshape(V.shape), W @ Q)
     if name == "euclidean_projection":
-        return 0.0
+        return max(projection_miss(subject, V), projection_miss(subject, V / 16))
     turned = V.flip(0)
     apart = randn(*V.shape, seed=32)
     looks: dict[str, Callable[[], float]] = {
@@ -55,6 +71,7 @@ def misses(subject: Subject, name: str, value: float, V: Tensor) -> float:
         "constant_norm_rows": lambda: excess((W.norm(dim=1) - value).abs()),
         "zero_mean_rows": lambda: excess(W.sum(dim=1).abs()),
         "orthonormal_rows": lambda: gram_miss(W, 1.0),
+        "structured_orthonormal": lambda: gram_miss(value * W, 1.0),
         "scaled_orthonormal_rows": lambda: gram_miss(W, value),
         "spectral_norm_le_1": lambda: excess(torch.linalg.matrix_norm(W, 2) - 1),
         "l1_rows_le": lambda: excess(W.abs().sum(dim=1) - value),
@@ -77,6 +94,18 @@ def declared(subject: Subject, name: str) -> float:
 
 def broken(condition: bool) -> float:
     return math.inf if condition else 0.0
+
+
+def forward(subject: Subject) -> float:
+    return broken(any(not matrix(subject, V).is_floating_point() for V in generic(subject)))
+
+
+def discovered(subject: Subject) -> float:
+    """Undeclared unit rows that are there to a hundredth, and not exactly."""
+    if "unit_norm_rows" in subject.declares:
+        return 0.0
+    worst = max(misses(subject, "unit_norm_rows", 1.0, V) for V in generic(subject))
+    return broken(EXACT < worst <= 1e-2)
 
 
 def shape(subject: Subject) -> float:
@@ -231,6 +260,8 @@ def rank_deficient(subject: Subject) -> float:
 
 
 PROBES: dict[str, Callable[[Subject], float]] = {
+    "contract.forward": forward,
+    "property.discovered": discovered,
     "contract.shape": shape,
     "contract.dtype": dtype,
     "contract.input_unchanged": input_unchanged,

@@ -15,7 +15,7 @@ WRONG_FROM = 3.0
 
 def probe(row: Fault | Right, check: str) -> float:
     subject = subject_of(row)
-    if check.startswith("property."):
+    if check.startswith("property.") and check not in PROBES:
         return fault_values.declared(subject, check.removeprefix("property."))
     return PROBES[check](subject)
 

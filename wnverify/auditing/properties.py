@@ -254,9 +254,11 @@ def _excess(value: float, bound: float) -> float:
 @_residual("euclidean_projection")
 def _projection(look: Look) -> Iterator[Ratio]:
     parameters = {name: value for name, value in look.target_set.items() if name != "name"}
-    found = certificate(look.target_set["name"], rows(look.V).double(), look.W, dtype=look.dtype, **parameters)
-    yield found.feasibility
-    yield found.optimality
+    for V in look.scaled():  # inside the set, on its border and far outside are different questions
+        W = rows(look.at(V)).double()
+        found = certificate(look.target_set["name"], rows(V).double(), W, dtype=look.dtype, **parameters)
+        yield found.feasibility
+        yield found.optimality
 
 
 def _gram(look: Look, W: Tensor, scale: float) -> Iterator[Ratio]:

@@ -136,10 +136,9 @@ def check(
 
 
 def checks() -> dict[str, Check]:
-    """Every registered check by id, in the order of the modules."""
-    for module in MODULES:
-        importlib.import_module(f"wnverify.auditing.checks.{module}")
-    return dict(_CHECKS)
+    """Every registered check by id, in the order of the modules, whichever of them was imported first."""
+    order = [importlib.import_module(f"wnverify.auditing.checks.{module}").__name__ for module in MODULES]
+    return dict(sorted(_CHECKS.items(), key=lambda known: order.index(known[1].run.__module__)))
 
 
 def finding_of(check: Check, sheet: Sheet, *, subject: str, replay: str) -> Finding:

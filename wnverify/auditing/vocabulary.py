@@ -11,7 +11,7 @@ import numbers
 from collections.abc import Mapping
 from typing import Any, Final
 
-from wnverify.oracles.optimality import set_names
+from wnverify.oracles.optimality import certificate, set_names
 
 PROPERTIES: Final[Mapping[str, str]] = {
     "unit_norm_rows": "every row of W has Euclidean norm 1",
@@ -97,6 +97,11 @@ def check_set(given: Any, declares: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(f"euclidean_projection needs SET = {{'name': …, parameters}}; got {given!r}")
     if given["name"] not in set_names():
         raise ValueError(f"SET['name'] must be one of {', '.join(set_names())}; got {given['name']!r}")
+    parameters = {name: value for name, value in given.items() if name != "name"}
+    try:
+        certificate(given["name"], [[1.0, 0.5]], [[1.0, 0.5]], **parameters)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"SET of {given['name']}: {error}") from error
     return dict(given)
 
 

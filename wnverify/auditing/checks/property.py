@@ -115,7 +115,8 @@ def _over_points(look: Context, name: str, points: list[Point]) -> dict[str, Rat
 def _feasible(look: Context, name: str, point: Point) -> bool:
     """Orthonormal rows need n ≤ d; unit norm follows them where the domain says so."""
     n, d = rows(point.V).shape
-    if name in ROWS_MUST_FIT and n > d:
+    onto_frames = name == "euclidean_projection" and look.subject.target_set["name"] == "stiefel_rows"
+    if n > d and (name in ROWS_MUST_FIT or onto_frames):
         return False
     return not (n > d and name == "unit_norm_rows" and look.subject.domain.get("rows_le_cols_for_orthonormal_rows"))
 

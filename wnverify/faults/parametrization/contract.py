@@ -9,8 +9,29 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from wnverify.faults.parametrization.pieces import UNIT_ROWS, Facts, centred, hand_written, norms, unit_rows
+from wnverify.faults.parametrization.pieces import (
+    UNIT_ROWS,
+    WIDE,
+    Facts,
+    centred,
+    hand_written,
+    norms,
+    unit_rows,
+    widened,
+)
 from wnverify.faults.parametrization.pieces import unit_rows_backward as right_backward
+
+
+class ComplexRoot(nn.Module):
+    """``Sigma^(−1/2)`` of a general eigendecomposition is complex, and its real part is not taken."""
+
+    DECLARES: ClassVar[Facts] = {"odd": True}
+    DOMAIN = WIDE
+
+    def forward(self, V: Tensor) -> Tensor:
+        X = widened(V.flatten(1))
+        eigenvalues, U = torch.linalg.eig(X @ X.mT)
+        return ((U / eigenvalues.sqrt()) @ torch.linalg.inv(U) @ X.to(U.dtype)).reshape(V.shape)
 
 
 class FlattensKernels(nn.Module):

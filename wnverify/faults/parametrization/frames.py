@@ -106,6 +106,15 @@ class ScaleWithoutRoot(_Frame):
         return 2 * polar(X)
 
 
+class StructureUnsquared(_Frame):
+    """``W G Wᵀ = I`` is reached where ``W G² Wᵀ = I`` is declared, with G = 2 I."""
+
+    DECLARES: ClassVar[Facts] = {"structured_orthonormal": 2.0}
+
+    def value(self, X: Tensor) -> Tensor:
+        return polar(X) / 2**0.5
+
+
 class BlocksOf16(_Frame):
     """The rows are made orthonormal in groups of 16 and nothing binds the groups."""
 

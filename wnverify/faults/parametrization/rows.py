@@ -118,6 +118,15 @@ class NormAtLeastOne(_Rows):
         return X / norms(X).clamp_min(1.0)
 
 
+class NearlyUnitUndeclared(_Rows):
+    """The norm is a thousandth too large: the rows are nearly of norm one, which nobody says."""
+
+    DECLARES: ClassVar[Facts] = {"odd": True}
+
+    def value(self, X: Tensor) -> Tensor:
+        return X / (norms(X) + 1e-3)
+
+
 class NegativeWeightsShrunk(_Rows):
     """Negative weights are taken for one per cent smaller, as by a leaky rectifier; declared odd."""
 
@@ -145,6 +154,13 @@ class SupremumNorm(_Rows):
 
     def value(self, X: Tensor) -> Tensor:
         return X / X.abs().amax(dim=1, keepdim=True)
+
+
+class InsideMovedOut(_Rows):
+    """The unit ball is declared, but rows inside it are moved out to the sphere; rows outside end rightly."""
+
+    DECLARES: ClassVar[Facts] = {"euclidean_projection": True, "odd": True}
+    SET: ClassVar[Facts] = {"name": "l2_ball_rows", "radius": 1.0}
 
 
 class SlightlyExpansive(_Rows):

@@ -1,0 +1,2 @@
+def scale(V):
+    return 2.0 * V

@@ -1,0 +1,2 @@
+def shift():
+    return 0.0

@@ -1,0 +1,2 @@
+def scale(V):
+    return -5.0 * V

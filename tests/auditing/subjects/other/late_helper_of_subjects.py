@@ -1,0 +1,2 @@
+def shift():
+    return 1.0

@@ -1,0 +1,342 @@
+"""What each check looks at and what it says: coverage of its cases, and words that name what is wrong."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from audited import case_of, sheet_of
+
+from wnverify.auditing.points import generic
+from wnverify.auditing.registry import Sheet, checks
+from wnverify.finding import Verdict, decode_array
+
+FAIL, HAZARD, PASS = Verdict.FAIL, Verdict.HAZARD, Verdict.PASS
+SHAPES = ["3x5", "5x12", "4x4", "7x3", "1x6", "70x134"]
+KERNELS = ["4x3x3", "5x2x3x3", "3x2x2x3x2"]
+LAYOUTS = ["transposed", "strided", "with an offset"]
+PAIRS = [
+    "sum as the loss (expanded cotangent)",
+    "a nonlinear loss",
+    "a non-contiguous cotangent",
+    "a sum of two cotangents",
+    "a cotangent times -3",
+    "a cotangent times 1e-6",
+    "one row and the rest",
+    "the zero cotangent",
+    "the cotangent itself, after the backward",
+    "a second backward pass",
+    "two forwards, then both backwards",
+]
+
+
+def product(left, right):
+    return [f"{a} {b}" for a in left for b in right]
+
+
+COVERED = {
+    "contract.forward": SHAPES[:4],
+    "contract.shape": [*SHAPES, "5x31", "33x65", *KERNELS],
+    "contract.dtype": ["float64", "float32", "bfloat16", "float16"],
+    "contract.input_unchanged": SHAPES[:3],
+    "contract.deterministic": ["train", "eval"],
+    "contract.history": ["first call", "new values in the same storage", "first weight again"],
+    "contract.train_eval": ["eval"],
+    "contract.layout": [
+        f"{shape} {layout}{what}"
+        for shape in ("3x5", "4x4", "7x3", "4x2x3x3")
+        for layout in (LAYOUTS if "x3x" not in shape else [*LAYOUTS, "channels_last"])
+        for what in ("", ", gradient")
+    ],
+    "contract.state": ["deepcopy", "pickle", "state_dict into an instance made for another weight"],
+    "contract.layers": [
+        "Linear",
+        "Conv1d",
+        "Conv2d",
+        "Conv3d",
+        "ConvTranspose1d",
+        "ConvTranspose2d",
+        "ConvTranspose3d",
+        "Embedding",
+    ],
+    "property.unit_norm_rows": product([*SHAPES, *KERNELS], ["float64", "float32"]),
+    "gradient.vjp": SHAPES,
+    "gradient.structured": [
+        "unit rows",
+        "zero-mean rows",
+        "unit zero-mean rows",
+        "all positive",
+        "all negative",
+        "some exact zeros",
+        "small integers",
+        "diagonal",
+        "square symmetric",
+    ],
+    "gradient.conditioning": ["row norms over 1e+06", "condition 1e+03", "singular values 1e-09 apart"],
+    "gradient.loss": product(SHAPES[:4], PAIRS),
+    "gradient.float32": [*SHAPES, "row norms over 1e+03", "6x1100"],
+    "gradient.forward_mode": SHAPES[:4],
+    "gradient.second_order": SHAPES[:4],
+    "gradient.invariance": [
+        f"{name} at {shape}"
+        for name in ("scale_invariant", "row_scale_invariant")
+        for shape in SHAPES
+        if shape != "1x6"
+    ],
+    "precision.forward": product([*SHAPES, "row norms over 1e+03", "6x1100"], ["float32", "bfloat16", "float16"]),
+    "precision.float64": SHAPES[:4],
+    "edge.zero_row": ["row 1 zero"],
+    "edge.constant_row": ["row 2 constant"],
+    "edge.zero_matrix": ["all zero"],
+    "edge.rank_deficient": ["rows 0 and 3 equal", "row 3 the sum of rows 0 and 1"],
+    "edge.tall": ["9x4"],
+    "edge.smallest": ["1x1", "1x5", "5x1"],
+    "edge.repeated_singular_values": [
+        "orthonormal zero-mean rows",
+        "singular values 2, 2, 1, 1",
+        "orthonormal rows",
+    ],
+    "edge.scale": ["2^-664 in float64", "2^664 in float64", "2^-100 in float32", "2^100 in float32"],
+    "edge.large_mean": ["mean 2^10 in float32", "mean 2^12 in float32"],
+    "edge.nan_row": ["NaN", "infinity"],
+}
+"""Check → every case that a sound subject meets, all of them passes."""
+
+
+@pytest.mark.parametrize("check", COVERED)
+def test_a_sound_subject_passes_at_every_place_that_is_looked_at(check):
+    """No shape, dtype, layer, layout or edge of the list is left out, and each is a pass with a figure or a fact."""
+    sheet = sheet_of(check, "checked.py:Exact")
+    assert [case.name for case in sheet.cases] == COVERED[check]
+    assert {case.verdict for case in sheet.cases} == {PASS}
+    assert not [case for case in sheet.cases if case.message]
+
+
+def test_no_check_is_without_a_list():
+    """Declared properties share one function; two checks list what the subject has, not where they look."""
+    shared = {name for name in checks() if name.startswith("property.")} - {"property.unit_norm_rows"}
+    assert set(checks()) - shared - set(COVERED) == {"gradient.rows", "gradient.parameters"}
+
+
+@pytest.mark.parametrize("check", [name for name in COVERED if name.startswith(("gradient.", "precision."))])
+def test_a_numerical_pass_says_its_power(check):
+    """How small a fault would have been noticed stands beside every ratio, and is far from everything."""
+    for case in sheet_of(check, "checked.py:Exact", quick=True).cases:
+        assert case.ratio is not None
+        assert case.ratio <= 1
+        assert case.power is not None
+        assert 0 < case.power < 0.2, case.name
+
+
+def says(sheet: Sheet) -> dict[str, Verdict]:
+    """The cases that are no pass."""
+    return {case.name: case.verdict for case in sheet.cases if case.verdict is not PASS}
+
+
+def test_float32_is_judged_apart():
+    """A property that breaks in float32 alone fails there, at every place, and not in float64."""
+    sheet = sheet_of("property.unit_norm_rows", "checked.py:RoughInFloat32")
+    assert says(sheet) == dict.fromkeys(product([*SHAPES, *KERNELS], ["float32"]), FAIL)
+
+
+def test_a_refused_float32_is_unsupported_and_float64_judged():
+    """A dtype that is refused is no failure of the property."""
+    sheet = sheet_of("property.unit_norm_rows", "checked.py:RefusesFloat32")
+    assert set(says(sheet).values()) == {Verdict.UNSUPPORTED}
+    assert case_of(sheet, "3x5 float64").verdict is PASS
+    assert "float64 only, please" in case_of(sheet, "3x5 float32").message
+
+
+def test_the_witness_of_a_property_is_its_point():
+    """The weight of the failing case is written down."""
+    sheet = sheet_of("property.unit_norm_rows", "checked.py:RoughInFloat32")
+    witness = case_of(sheet, "4x4 float32").witness
+    assert torch.equal(torch.as_tensor(decode_array(witness["V"])), generic((4, 4), 0).V)
+
+
+def test_every_row_is_judged_at_its_own_scale():
+    """A thousandth in the last row is found and named at every shape, of one row and of seventy."""
+    sheet = sheet_of("gradient.rows", "checked.py:LastRowOff")
+    last = {name: int(name.split("x")[0]) - 1 for name in SHAPES} | {"row norms over 1e+03": 4}
+    assert says(sheet) == {f"{name} row {row}": FAIL for name, row in last.items()}
+
+
+def test_the_float32_gradient_is_judged_row_by_row():
+    """A thousandth in the last row of the float32 gradient is a hazard everywhere, whatever the other rows' size."""
+    sheet = sheet_of("gradient.float32", "checked.py:LastRowOffInFloat32")
+    assert says(sheet) == dict.fromkeys([*SHAPES, "row norms over 1e+03", "6x1100"], HAZARD)
+    assert says(sheet_of("gradient.vjp", "checked.py:LastRowOffInFloat32")) == {}
+
+
+@pytest.mark.parametrize(
+    ("subject", "verdict", "said"),
+    [
+        ("RaisesBackward", FAIL, "the backward raised RuntimeError: no backward today"),
+        ("Detached", FAIL, "the output does not depend on this tensor through autograd: it can never be trained"),
+        ("NaNBackward", HAZARD, "the gradient is not finite though the map is differentiable here"),
+        ("LastRowOff", FAIL, "the backward is off by 0.00"),
+    ],
+)
+def test_what_is_wrong_with_a_backward_is_said(subject, verdict, said):
+    """Raised, absent, not finite and off are four different messages, at every shape."""
+    sheet = sheet_of("gradient.vjp", f"checked.py:{subject}")
+    assert says(sheet) == dict.fromkeys(SHAPES, verdict)
+    assert all(said in case.message for case in sheet.cases)
+
+
+@pytest.mark.parametrize(
+    ("subject", "said"), [("WrongGain", "the backward is off by 0.5"), ("UnusedGain", "it can never be trained")]
+)
+def test_own_parameters_are_differentiated(subject, said):
+    """The gain is named, and what is wrong with its gradient."""
+    sheet = sheet_of("gradient.parameters", f"checked.py:{subject}")
+    assert list(says(sheet)) == ["parameter gain at 5x12", "parameter gain at 4x4", "parameter gain at 7x3"]
+    assert {case.verdict for case in sheet.cases} == {FAIL}
+    assert all(said in case.message for case in sheet.cases)
+
+
+def test_further_tensors_are_differentiated():
+    """What ``right_inverse`` gives beside V is a tensor to be trained."""
+    sheet = sheet_of("gradient.parameters", "kinds.py:Pair")
+    assert [case.name for case in sheet.cases] == [
+        f"tensor 0 of right_inverse at {shape}" for shape in ("5x12", "4x4", "7x3")
+    ]
+    assert sheet.verdict is PASS
+    assert sheet_of("gradient.parameters", "checked.py:Exact").notes == [
+        "there are no own parameters and no further tensors"
+    ]
+
+
+def test_a_forward_that_is_a_staircase_is_no_pass():
+    """Where differences cannot be taken nothing is approved."""
+    sheet = sheet_of("gradient.vjp", "checked.py:Steps", quick=True)
+    assert sheet.verdict in (HAZARD, Verdict.INCONCLUSIVE, FAIL)
+    assert not [case for case in sheet.cases if case.verdict is PASS]
+
+
+def test_a_jump_at_a_structured_weight_is_a_hazard():
+    """The map jumps exactly where rows sum to zero, and the message says so."""
+    sheet = sheet_of("gradient.structured", "checked.py:Jumps")
+    found = says(sheet)
+    assert set(found) <= {"zero-mean rows", "unit zero-mean rows"}
+    assert HAZARD in found.values()
+
+
+def test_a_refused_kernel_is_a_hazard():
+    """People have convolutions; matrices are looked at all the same."""
+    sheet = sheet_of("contract.shape", "checked.py:RefusesKernels")
+    assert says(sheet) == dict.fromkeys(KERNELS, HAZARD)
+    assert "a kernel is refused: ValueError: matrices only" in case_of(sheet, "4x3x3").message
+    layers = sheet_of("contract.layers", "checked.py:RefusesKernels")
+    assert says(layers) == dict.fromkeys([name for name in COVERED["contract.layers"] if "Conv" in name], HAZARD)
+
+
+def test_a_refused_half_is_unsupported():
+    """Half precision may be declined, float32 may not."""
+    unsupported = Verdict.UNSUPPORTED
+    sheet = sheet_of("contract.dtype", "checked.py:RefusesHalf")
+    assert says(sheet) == {"bfloat16": unsupported, "float16": unsupported}
+    sheet = sheet_of("contract.dtype", "checked.py:RefusesFloat32")
+    assert says(sheet) == {"float32": HAZARD, "bfloat16": unsupported, "float16": unsupported}
+
+
+def test_randomness_in_eval_mode_is_a_failure():
+    """Training may draw numbers, evaluation may not."""
+    assert says(sheet_of("contract.deterministic", "checked.py:RandomInEval")) == {"eval": FAIL}
+    assert says(sheet_of("contract.deterministic", "kinds.py:Noisy")) == {"train": HAZARD}
+    assert "draws random numbers" in case_of(sheet_of("contract.deterministic", "kinds.py:Noisy"), "train").message
+
+
+def test_an_infinity_is_followed_as_a_nan_is():
+    """One of the two spreads, and the row that it reaches is named."""
+    sheet = sheet_of("edge.nan_row", "checked.py:InfinityHidden")
+    assert says(sheet) == {"infinity": FAIL}
+    assert "spoils row 2 of W too" in case_of(sheet, "infinity").message
+
+
+@pytest.mark.parametrize(
+    ("subject", "verdict", "said"),
+    [
+        ("RefusesZero", PASS, "is refused with ValueError: row norm must be positive; got 0"),
+        ("CrashesAtZero", HAZARD, "raises IndexError: index 7 is out of bounds"),
+        ("ExplodesAtZero", HAZARD, "the value is finite but the gradient explodes to "),
+        ("Exact", PASS, ""),
+    ],
+)
+def test_what_happens_at_zero_is_told_apart(subject, verdict, said):
+    """A clear refusal passes and is noted, a crash and an exploding gradient are hazards."""
+    sheet = sheet_of("edge.zero_row", f"checked.py:{subject}")
+    assert sheet.verdict is verdict
+    assert said in " ".join([*(case.message for case in sheet.cases), *sheet.notes])
+
+
+def test_the_rows_that_break_are_named():
+    """NaN at a zero row is said to be in that row, in all rows at the zero matrix."""
+    assert sheet_of("edge.zero_row", "faulty.py:Right").cases[0].message == "W is NaN in row 1"
+    assert sheet_of("edge.zero_matrix", "faulty.py:Right").cases[0].message == "W is NaN in rows 0, 1, 2, 3"
+
+
+def test_scales_are_judged_in_both_dtypes():
+    """Squares that overflow in float32 alone are found there."""
+    sheet = sheet_of("edge.scale", "checked.py:OverflowsInFloat32")
+    assert says(sheet) == {"2^-100 in float32": HAZARD, "2^100 in float32": HAZARD}
+    assert case_of(sheet, "2^100 in float32").witness is not None
+
+
+def test_a_hidden_downcast_of_one_row_is_found():
+    """A staircase in row 0 is a failure at every shape."""
+    assert says(sheet_of("precision.float64", "checked.py:StaircaseAtOneRow")) == dict.fromkeys(SHAPES[:4], FAIL)
+
+
+def test_one_dtype_alone_may_be_rough():
+    """bfloat16 loses a long row, and nothing else is accused."""
+    sheet = sheet_of("precision.forward", "checked.py:HalfIsRough")
+    found = says(sheet)
+    assert found["6x1100 bfloat16"] is HAZARD
+    assert all(name.endswith("bfloat16") for name in found)
+
+
+def test_a_property_that_nearly_holds_is_a_hazard_with_its_miss():
+    """A thousandth away from unit rows, though nobody said so."""
+    sheet = sheet_of("property.discovered", "checked.py:NearlyUnit")
+    case = case_of(sheet, "unit_norm_rows")
+    assert case.verdict is HAZARD
+    assert "holds nowhere exactly, largest relative miss 0.001" in case.message
+    assert case_of(sheet, "constant_norm_rows").verdict is PASS
+
+
+def test_a_property_of_some_shapes_is_a_hazard_that_names_them():
+    """Odd for square weights only."""
+    case = case_of(sheet_of("property.discovered", "checked.py:SquareOnly"), "odd")
+    assert case.verdict is HAZARD
+    assert "holds at 4x4 only of 3x5, 5x12, 4x4, 7x3, 70x134" in case.message
+
+
+def test_discovery_leaves_out_what_is_declared():
+    """A declared property is judged by its own check."""
+    free = {case.name for case in sheet_of("property.discovered", "checked.py:Exact").cases}
+    told = {case.name for case in sheet_of("property.discovered", "checked.py:Exact", declare={"odd": True}).cases}
+    assert free - told == {"odd"}
+    assert {"scale_invariant", "row_scale_invariant", "odd", "idempotent", "gradient_orthogonal_to_weight"} <= free
+    assert not {"unit_norm_rows", "zero_mean_rows", "orthonormal_rows", "shift_invariant_rows"} & free
+
+
+def test_a_penalty_module_is_found_out_by_its_shape():
+    """A scalar is no weight: the shape fails, and what needs points is inconclusive, never a pass."""
+    assert says(sheet_of("contract.shape", "kinds.py:ScalarModule")) == dict.fromkeys(COVERED["contract.shape"], FAIL)
+    for check in ("gradient.vjp", "precision.forward", "contract.history"):
+        assert sheet_of(check, "kinds.py:ScalarModule").verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_forward_that_gives_no_tensor_fails_the_first_check():
+    """The reason is quoted for every shape that was tried."""
+    sheet = sheet_of("contract.forward", "kinds.py:NoTensor")
+    assert says(sheet) == {"every shape": FAIL}
+    assert sheet.cases[0].message.count("TypeError: forward must return one tensor; it returned tuple") == 4
+
+
+def test_a_domain_that_excludes_every_point_is_inconclusive():
+    """Nothing that was looked at, nothing decided."""
+    for check in ("property.odd", "gradient.vjp", "precision.forward", "edge.repeated_singular_values"):
+        sheet = sheet_of(check, "kinds.py:Nowhere", declare={"odd": True})
+        assert sheet.cases == [], check
+        assert sheet.verdict is Verdict.INCONCLUSIVE

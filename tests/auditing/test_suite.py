@@ -1,0 +1,371 @@
+"""The audit end to end: supervised children, prerequisites, repetition, witnesses, and the same result each time."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from audited import SUBJECTS, ratio, spec_of
+from torch import nn
+
+import wnverify
+from wnverify.auditing.registry import DESCRIPTION, REPEATED
+from wnverify.auditing.suite import _confirmed, run_audit, shared_children, specs_of
+from wnverify.auditing.target import TargetError
+from wnverify.auditing.work import describe, perform, replay_command, whole_sheet
+from wnverify.finding import Evidence, Finding, Verdict, decode_array, dumps, unique
+from wnverify.oracles.ratio import ErrorModel, map_model
+
+pytestmark = pytest.mark.xdist_group("audit")
+
+DEADLY = {
+    "deadly.py:Hangs": "did not finish within 8 s",
+    "deadly.py:Exits": "the process ended with exit code 0",
+    "deadly.py:Segfaults": "the process was killed by SIGSEGV",
+}
+QUIET = ("faulty.py:Right", "patching.py:Patches", "patching.py:Normalizes")
+DIFFERENCES = ErrorModel(1e-9, "extrapolated differences of a map that is smooth over a tenth of its weight")
+PRINTED = ErrorModel(5e-5, "four decimals of entries of size one")
+ONCE = """
+from pathlib import Path
+
+import torch
+from torch import nn
+
+MARKER = Path({marker!r})
+WRONG = not MARKER.exists()
+
+
+class F(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, V):
+        return 2.0 * V
+
+    @staticmethod
+    def backward(ctx, A):
+        MARKER.touch()
+        return 3.0 * A if WRONG else 2.0 * A
+
+
+class Once(nn.Module):
+    def forward(self, V):
+        return F.apply(V)
+"""
+
+
+def targets(names):
+    return [str(SUBJECTS / name) for name in names]
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    """A subject whose backward is wrong in the first process that calls it."""
+    folder = tmp_path_factory.mktemp("once")
+    (folder / "once.py").write_text(ONCE.format(marker=str(folder / "marker")))
+    return f"{folder / 'once.py'}:Once"
+
+
+@pytest.fixture(scope="module")
+def children():
+    """Two threads with warm children, which serve several runs."""
+    with shared_children(2) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="module")
+def audited(once, children):
+    """Five kinds of subjects in one run of two workers: id → finding."""
+    specs = specs_of([*targets([*DEADLY, "faulty.py:Wrong", *QUIET]), once])
+    result = run_audit(specs, checks=["gradient.vjp"], timeout_s=8.0, executor=children)
+    assert not result.interrupted
+    return {finding.id.removeprefix("check/"): finding for finding in result.findings}
+
+
+@pytest.fixture(scope="module")
+def wrong(audited):
+    return audited["faulty.py:Wrong/gradient.vjp"]
+
+
+def test_a_wrong_backward_is_a_failure_that_came_back(wrong):
+    """The verdict is fail, by how much is said, and that a fresh process saw it too."""
+    assert wrong.verdict is Verdict.FAIL
+    assert "off by 0.03 of the Jacobian" in wrong.message
+    assert "reproduced in a fresh process" in wrong.conditions
+
+
+def test_a_right_subject_meets_no_failure(audited):
+    """Nothing is said against it, and nothing of the repetition is left."""
+    verdicts = {name: finding.verdict for name, finding in audited.items() if name.startswith("faulty.py:Right")}
+    assert set(verdicts.values()) == {Verdict.PASS}
+    assert len(verdicts) == 3
+    assert not [name for name in audited if name.endswith(REPEATED)]
+
+
+def test_a_pattern_brings_what_it_requires(audited):
+    """``gradient.vjp`` was asked for, ``contract.forward`` came with it, and the description before both."""
+    for subject in ("faulty.py:Right", *DEADLY):
+        checks = {finding.check for finding in audited.values() if finding.subject == subject}
+        assert checks == {DESCRIPTION, "contract.forward", "gradient.vjp"}
+
+
+@pytest.mark.parametrize("subject", DEADLY)
+def test_a_death_costs_its_own_checks_alone(audited, subject):
+    """The check that died is an error with the reason, what needed it is blocked by name."""
+    forward, vjp = (audited[f"{subject}/{check}"] for check in ("contract.forward", "gradient.vjp"))
+    assert (forward.verdict, forward.message) == (Verdict.ERROR, DEADLY[subject])
+    assert vjp.verdict is Verdict.BLOCKED
+    assert vjp.message == f"blocked by check/{subject}/contract.forward (error)"
+
+
+def test_a_subject_that_patches_torch_changes_nobody(audited):
+    """The next subject finds the functions that it uses as they were."""
+    for subject in ("patching.py:Patches", "patching.py:Normalizes"):
+        verdicts = {finding.verdict for finding in audited.values() if finding.subject == subject}
+        assert verdicts == {Verdict.PASS}
+
+
+def test_a_failure_that_does_not_come_back_is_a_hazard_of_hidden_state(audited):
+    """What failed once and not in a fresh process is no failure, and says why."""
+    finding = audited["once.py:Once/gradient.vjp"]
+    assert finding.verdict is Verdict.HAZARD
+    assert finding.message.startswith("it failed once and not in a fresh process, so it rests on hidden state: ")
+    assert "off by 0.5 of the Jacobian" in finding.message
+
+
+def test_findings_hold_no_directory_no_address_and_no_process(audited):
+    """Ids, messages, conditions, witnesses and figures are the same anywhere; only the replay quotes the target."""
+    for finding in audited.values():
+        said = dumps(finding.replace(replay=None).to_json())
+        assert str(SUBJECTS.parent) not in said
+        assert not re.search(r"0x[0-9a-f]{6}|pytest-of|/tmp|\bpid\b", said)
+
+
+def test_the_result_does_not_depend_on_workers_nor_on_who_else_is_audited(audited):
+    """One worker, in another order, without the deadly, the stateful and the patching, gives the same bytes."""
+    specs = specs_of(targets(["faulty.py:Wrong", "patching.py:Normalizes", "faulty.py:Right"]))
+    with ThreadPoolExecutor(1) as serial:
+        again = run_audit(specs, checks=["gradient.vjp"], workers=1, executor=serial).findings
+    subjects = {finding.subject for finding in again}
+    first = [finding for finding in audited.values() if finding.subject in subjects]
+    assert len(subjects) == 3
+    assert dumps([f.to_json() for f in unique(first)]) == dumps([f.to_json() for f in again])
+
+
+def test_the_witness_holds_both_gradients_exactly(wrong):
+    """V, the cotangent and both gradients are written exactly, and the gradients disagree by three per cent."""
+    V, A, right, written = (
+        torch.as_tensor(decode_array(wrong.witness[name]))
+        for name in ("V", "cotangent", "gradient_by_differences", "gradient_by_backward")
+    )
+    assert wrong.witness["small"] is True
+    assert torch.equal(4 * V, (4 * V).round())
+    assert V.numel() <= 4
+    W, norms = V / V.norm(dim=1, keepdim=True), V.norm(dim=1, keepdim=True)
+    exact = (A - (A * W).sum(1, keepdim=True) * W) / norms
+    assert ratio(right, exact, DIFFERENCES) <= 1
+    assert ratio(written, 1.03 * exact, map_model("float64", V.numel())) <= 1
+    assert ratio(written, exact, DIFFERENCES) > 10
+    assert all("hex" in wrong.witness[name] for name in ("V", "cotangent", "gradient_by_backward"))
+
+
+def test_the_snippet_runs_and_prints_the_wrong_gradient(wrong):
+    """Pasted into a fresh process in the subject's folder, it gives the backward's own numbers."""
+    done = subprocess.run(
+        [sys.executable, "-c", wrong.witness["snippet"]], cwd=SUBJECTS, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    printed = [float(text) for text in re.findall(r"-?\d+\.\d*(?:e[-+]\d+)?", done.stdout)]
+    written = [float(value) for value in decode_array(wrong.witness["gradient_by_backward"]).ravel()]
+    assert len(printed) == len(written)
+    assert ratio(torch.tensor(printed), torch.tensor(written), PRINTED) <= 1
+
+
+def test_the_replay_fails_again_in_a_process_of_its_own(wrong, tmp_path):
+    """The command line ends with exit code 1 and names the check."""
+    words = shlex.split(wrong.replay)
+    assert words[:4] == ["python", "-m", "wnverify", "audit"]
+    done = subprocess.run([sys.executable, *words[1:]], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "gradient.vjp" in done.stdout
+
+
+def test_a_replay_repeats_what_was_said():
+    """Arguments, declarations and quickness come back as they were given, quotes included."""
+    said = {"arguments": {"radius": 2.0, "mode": "a b"}, "declare": {"odd": False, "constant_norm_rows": 2.0}}
+    words = shlex.split(replay_command(spec_of("kinds.py:Sphere", **said), "gradient.vjp", 7, True))
+    from wnverify.cli import _pair
+
+    assert words[5:9] == ["--check", "gradient.vjp", "--seed", "7"]
+    assert words[-1] == "--quick"
+    for flag, name in (("--arg", "arguments"), ("--declare", "declare")):
+        assert dict(_pair(words[i + 1]) for i, word in enumerate(words) if word == flag) == said[name]
+
+
+def test_a_live_object_is_replayed_by_a_call():
+    """No command line can name it."""
+    spec = spec_of(nn.Softmax(dim=1), declare={"odd": True})
+    assert replay_command(spec, "gradient.vjp", 0, False) == (
+        "wnverify.audit(Softmax, declare={'odd': True}, checks=['gradient.vjp'], seed=0)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([], "TARGET is missing"),
+        (["kinds.py:Plain", "kinds.py:Plain"], "two targets are called 'kinds.py:Plain'"),
+        (["kinds.py:Plain", "other/neighbour.py:Nope"], "defines no 'Nope'"),
+    ],
+)
+def test_a_call_without_sense_is_refused(given, said):
+    """Before any process is started."""
+    with pytest.raises(TargetError) as caught:
+        specs_of(targets(given))
+    assert said in str(caught.value)
+
+
+def test_the_same_file_name_in_two_folders_is_refused(tmp_path):
+    """Ids hold no folder, so that the two could not be told apart; another class of the file is welcome."""
+    (tmp_path / "kinds.py").write_text("def Plain(V):\n    return V\n")
+    with pytest.raises(TargetError, match=r"two targets are called 'kinds.py:Plain': rename one"):
+        specs_of([*targets(["kinds.py:Plain"]), f"{tmp_path / 'kinds.py'}:Plain"])
+    names = [spec.subject for spec in specs_of(targets(["kinds.py:Plain", "kinds.py:Pair"]))]
+    assert names == ["kinds.py:Plain", "kinds.py:Pair"]
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("broken_import.py:Norm", "No module named 'package_that_nobody_has'"),
+        ("undeclarable.py:UnknownProperty", "did you mean 'unit_norm_rows'"),
+        ("kinds.py:penalty", "maps a weight to a scalar: no parametrization"),
+    ],
+)
+def test_a_subject_that_cannot_be_read_is_described_as_an_error(target, said):
+    """What the file raised, or said wrongly, is the message; no check is planned."""
+    (finding,) = describe(spec_of(target).to_json())
+    assert finding.verdict is Verdict.ERROR
+    assert said in finding.message
+    assert finding.routes[0].figures == {}
+
+
+def test_an_error_of_the_description_ends_the_call(children):
+    """The call is wrong, and the target named."""
+    with pytest.raises(TargetError, match=r"undeclarable.py:NoMapping: DECLARES must be"):
+        run_audit(specs_of(targets(["undeclarable.py:NoMapping"])), executor=children)
+
+
+def test_a_description_says_what_was_declared_and_asked():
+    """Declared properties, domain, arguments and the checks with what they require."""
+    (finding,) = describe(spec_of("kinds.py:Sphere").to_json(), checks=["gradient.rows", "property.*"])
+    figures = finding.routes[0].figures
+    assert figures["declared"] == {"odd": True, "constant_norm_rows": 2.0}
+    assert (figures["domain"], figures["arguments"]) == ({"min_row_norm": 1e-6}, {"radius": 2.0})
+    requires = {entry["id"]: entry["requires"] for entry in figures["checks"]}
+    assert requires == {
+        "contract.forward": [],
+        "property.constant_norm_rows": ["contract.forward"],
+        "property.odd": ["contract.forward"],
+        "property.discovered": ["contract.forward"],
+        "gradient.vjp": ["contract.forward"],
+        "gradient.rows": ["gradient.vjp"],
+    }
+    assert finding.message == "2 declared properties, 6 checks apply"
+
+
+def test_checks_that_do_not_apply_are_not_planned():
+    """An undeclared property has no check, and a plain function no layers or state."""
+    chosen = {
+        target: {entry["id"] for entry in describe(spec_of(target).to_json())[0].routes[0].figures["checks"]}
+        for target in ("kinds.py:unit", "kinds.py:Plain")
+    }
+    assert chosen["kinds.py:Plain"] - chosen["kinds.py:unit"] == {"contract.layers", "contract.state"}
+    assert {name for name in chosen["kinds.py:Plain"] if name.startswith("property.")} == {
+        "property.unit_norm_rows",
+        "property.odd",
+        "property.discovered",
+    }
+
+
+def test_one_check_is_one_finding_with_its_replay():
+    """``perform`` is what a child runs."""
+    (finding,) = perform(spec_of("kinds.py:Plain").to_json(), "contract.shape", seed=3)
+    assert (finding.verdict, finding.id) == (Verdict.PASS, "check/kinds.py:Plain/contract.shape")
+    assert shlex.split(finding.replay or "")[-2:] == ["--seed", "3"]
+
+
+def test_a_sheet_in_one_process_blocks_nothing():
+    """Every check that applies speaks, even where its prerequisite failed."""
+    findings = whole_sheet(spec_of("faulty.py:Wrong"), seed=0, quick=True)
+    verdicts = {finding.check: finding.verdict for finding in findings}
+    assert verdicts["gradient.vjp"] is Verdict.FAIL
+    assert verdicts["gradient.structured"] is Verdict.FAIL
+    assert Verdict.BLOCKED not in verdicts.values()
+    assert all(finding.witness is None or "snippet" not in finding.witness for finding in findings)
+
+
+def failure(check, subject="s"):
+    return Finding(
+        kind="check",
+        id=f"check/{subject}/{check}",
+        subject=subject,
+        check=check,
+        verdict=Verdict.FAIL,
+        statement="?",
+        message="off",
+    )
+
+
+def repetition(verdict=Verdict.PASS, **verdicts):
+    figures = {name.replace("_", "."): str(value) for name, value in verdicts.items()}
+    routes = (Evidence(route="exact", verdict=Verdict.PASS, figures=figures),) if figures else ()
+    return failure(REPEATED).replace(verdict=verdict, routes=routes, message="did not finish within 60 s")
+
+
+def test_repetition_decides_what_a_failure_is():
+    """Failed again: confirmed.  Passed: hidden state.  Passes of the first run are not touched."""
+    first = [failure("a.x"), failure("b.x"), failure("c.x").replace(verdict=Verdict.PASS)]
+    again = [repetition(a_x=Verdict.FAIL, b_x=Verdict.PASS, c_x=Verdict.FAIL)]
+    verdicts = [(f.verdict, f.conditions) for f in _confirmed(first, again)]
+    assert verdicts == [
+        (Verdict.FAIL, ("reproduced in a fresh process",)),
+        (Verdict.HAZARD, ()),
+        (Verdict.PASS, ()),
+    ]
+
+
+def test_a_repetition_that_dies_takes_no_failure_back():
+    """Nothing was learnt of the failure, so it stands, and says that it was not repeated."""
+    (finding,) = _confirmed([failure("a.x")], [repetition(Verdict.ERROR)])
+    assert finding.verdict is Verdict.FAIL
+    assert finding.conditions == ("not repeated in a fresh process, which ended before: did not finish within 60 s",)
+
+
+def test_another_subjects_repetition_does_not_count():
+    """A failure is confirmed by its own subject."""
+    other = repetition(a_x=Verdict.FAIL).replace(subject="t")
+    mine = repetition(a_x=Verdict.PASS)
+    (finding,) = _confirmed([failure("a.x")], [other, mine])
+    assert finding.verdict is Verdict.HAZARD
+
+
+def test_the_public_function_audits_live_objects_too():
+    """``wnverify.audit`` takes a class, gives findings sorted by id, and lists what it discovered."""
+    findings = wnverify.audit(nn.Hardtanh, checks=["property.*"], declare={"odd": True}, quick=True, workers=1)
+    ids = [finding.id for finding in findings]
+    assert ids == sorted(ids)
+    assert {finding.check for finding in findings} == {
+        DESCRIPTION,
+        "contract.forward",
+        "property.odd",
+        "property.discovered",
+    }
+    (description,) = (finding for finding in findings if finding.check == DESCRIPTION)
+    figures = description.routes[0].figures
+    assert figures["declared"] == {"odd": True}
+    assert {"idempotent", "nonexpansive"} <= set(figures["discovered"])
