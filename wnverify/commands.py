@@ -107,15 +107,15 @@ def report(arguments: argparse.Namespace) -> int:
     if result.interrupted:
         return _interrupted()
     doc = _document(result, coverage)
-    from wnverify.report.views import html, markdown, terminal
+    from wnverify.report.views import html, markdown
 
     results.write(folder / "results.json", doc)
     (folder / "report.md").write_text(markdown.render(doc), encoding="utf-8")
     (folder / "report.html").write_text(html.render(doc), encoding="utf-8")
     journal.path.unlink()
-    terminal.sheet(doc, _console(), verbose=arguments.verbose)
+    _show(doc, arguments)
     for name in ("results.json", "report.md", "report.html"):
-        print(folder / name)
+        print(folder / name, file=sys.stderr if arguments.json == "-" else sys.stdout)
     return EXIT_WRONG if any(f.verdict is Verdict.ERROR for f in result.findings) else 0
 
 
@@ -148,17 +148,21 @@ def _run_items(command: str, items: Sequence[WorkItem], arguments: argparse.Name
 def _finish(result: RunResult, arguments: argparse.Namespace, journal: Journal) -> int:
     if result.interrupted:
         return _interrupted()
-    from wnverify.report.views import terminal
-
-    doc = _document(result)
-    if arguments.json == "-":
-        sys.stdout.write(dumps(doc, indent=1) + "\n")
-    else:
-        terminal.sheet(doc, _console(), verbose=arguments.verbose)
-        if arguments.json:
-            results.write(arguments.json, doc)
+    _show(_document(result), arguments)
     journal.path.unlink()
     return EXIT_WRONG if any(finding.verdict in WRONG for finding in result.findings) else 0
+
+
+def _show(doc: Mapping[str, Any], arguments: argparse.Namespace) -> None:
+    """The sheet on the terminal and the document in --json FILE; with ``-`` the document alone on standard output."""
+    from wnverify.report.views import terminal
+
+    if arguments.json == "-":
+        sys.stdout.write(dumps(dict(doc), indent=1) + "\n")
+        return
+    terminal.sheet(doc, _console(), verbose=arguments.verbose)
+    if arguments.json:
+        results.write(arguments.json, doc)
 
 
 def _document(result: RunResult, coverage: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wnverify.auditing.context import Context, first_line
+from wnverify.auditing.context import QUICK_SHAPES, Context, first_line
 from wnverify.auditing.registry import (
     DESCRIBES,
     DESCRIPTION,
@@ -101,6 +101,9 @@ def _performed(
 ) -> Finding:
     sheet = Sheet()
     check.run(Context(subject, seed=seed, quick=quick, shrink=shrink), sheet)
+    if quick:
+        shapes = ", ".join("x".join(map(str, shape)) for shape in QUICK_SHAPES)
+        sheet.note(f"quick: generic weights of shape {shapes} only, half of the random probes")
     return finding_of(check, sheet, subject=target.subject, replay=replay_command(target, check.id, seed, quick))
 
 
