@@ -334,6 +334,13 @@ def test_a_forward_that_gives_no_tensor_fails_the_first_check():
     assert sheet.cases[0].message.count("TypeError: forward must return one tensor; it returned tuple") == 4
 
 
+def test_an_output_that_is_not_finite_fails_the_first_check():
+    """NaN at an ordinary weight is a failure at every shape, in words."""
+    sheet = sheet_of("contract.forward", "checked.py:LogarithmOfEntries")
+    assert says(sheet) == dict.fromkeys(SHAPES[:4], FAIL)
+    assert {case.message for case in sheet.cases} == {"the output is not finite at an ordinary weight"}
+
+
 def test_a_domain_that_excludes_every_point_is_inconclusive():
     """Nothing that was looked at, nothing decided."""
     for check in ("property.odd", "gradient.vjp", "precision.forward", "edge.repeated_singular_values"):

@@ -101,6 +101,13 @@ class RaisesBackward(nn.Module):
         return _Once.apply(V)
 
 
+class LogarithmOfEntries(nn.Module):
+    """NaN wherever an entry is negative."""
+
+    def forward(self, V):
+        return V.log()
+
+
 class Detached(nn.Module):
     def forward(self, V):
         return V.detach() / norms(V.detach())
