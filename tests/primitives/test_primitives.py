@@ -9,7 +9,8 @@ from wnverify.finding import seed_of
 from wnverify.oracles.ratio import Ratio, map_model
 from wnverify.primitives import reference
 from wnverify.primitives.layout import from_rows, to_rows
-from wnverify.primitives.pytorch import _call, _CentredPolar, _Inverse, _Lyapunov, centre, normalize, working
+from wnverify.primitives.pytorch import _Inverse, _Lyapunov, _Polar, centre, normalize, working
+from wnverify.primitives.rules import call
 
 
 def normal(*shape):
@@ -72,7 +73,7 @@ def test_the_root_is_a_differentiable_output():
     V, E = torch.tensor(normal(3, 7)), torch.tensor(normal(3, 7)).flip(-1)
 
     def root(X):
-        return _call(_CentredPolar, X)[1]
+        return call(_Polar, X, True)[1]
 
     S, dS = jvp(root, (V,), (E,))
     X, dX = centre(V), centre(E)
@@ -91,7 +92,7 @@ def test_lyapunov_solves_its_equation_and_differentiates_it():
     dS = dC + dC.mT
 
     def solve(S, C):
-        return _call(_Lyapunov, S, C, D, s)
+        return call(_Lyapunov, S, C, D, s)
 
     X, dX = jvp(solve, (S, C), (dS, dC))
     scale = 4 * float(C.norm() + dC.norm() + (dS @ X).norm())
@@ -110,7 +111,7 @@ def test_inverse_inverts_and_differentiates():
     dS = dS + dS.mT
 
     def inverse(S):
-        return _call(_Inverse, S, D, s)
+        return call(_Inverse, S, D, s)
 
     found, change = jvp(inverse, (S,), (dS,))
     assert ratio(S @ found, torch.eye(4), 4, condition=4.0) <= 1

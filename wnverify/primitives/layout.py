@@ -37,6 +37,14 @@ def from_rows(rows: Tensor, shape: tuple[int, ...], dim: int, groups: int) -> Te
     return grouped.transpose(1, 2).reshape(shape)
 
 
+def check_layout(dim: int, groups: int) -> None:
+    """``ValueError`` unless ``dim`` is 0 or 1 and ``groups`` at least 1, and 1 where ``dim`` is 0."""
+    if dim not in (0, 1):
+        raise ValueError(f"dim must be 0 (linear, convolution) or 1 (transposed convolution); got {dim!r}")
+    if groups < 1 or (dim == 0 and groups != 1):
+        raise ValueError(f"groups must be at least 1, and 1 where dim is 0; got groups={groups!r}, dim={dim}")
+
+
 class RowParametrization(nn.Module):
     """W = map_rows(V) on the matrix of output units, for ``torch.nn.utils.parametrize``.
 
@@ -51,10 +59,7 @@ class RowParametrization(nn.Module):
 
     def __init__(self, dim: int = 0, groups: int = 1) -> None:
         super().__init__()
-        if dim not in (0, 1):
-            raise ValueError(f"dim must be 0 (linear, convolution) or 1 (transposed convolution); got {dim!r}")
-        if groups < 1 or (dim == 0 and groups != 1):
-            raise ValueError(f"groups must be at least 1, and 1 where dim is 0; got groups={groups!r}, dim={dim}")
+        check_layout(dim, groups)
         self.dim, self.groups = dim, groups
 
     def forward(self, V: Tensor) -> Tensor:

@@ -80,22 +80,20 @@ def normalize_rows_vjp(W: Matrix, norms: Matrix, A: Matrix) -> Matrix:
     return G
 
 
-def polar(X: Matrix) -> tuple[Matrix, Matrix, NDArray[np.float64]]:
+def polar(X: Matrix, *, centred: bool = True) -> tuple[Matrix, Matrix, NDArray[np.float64]]:
     """(W, D, s) of a matrix (n, d) of rank n: X Xᵀ = D diag(s²) Dᵀ and W = D diag(1/s) Dᵀ X.
 
     By the singular value decomposition X = D diag(s) Qᵀ, W = D Qᵀ: backward stable, while eigenvalues of X Xᵀ lose
     whatever is below √u of the largest.  ``ValueError`` where the numerical rank, the number of s_i above
-    max(n, d) u s_1, is below n.
+    max(n, d) u s_1, is below n; ``centred`` says in its message that X are centred rows.
     """
     n, d = X.shape
     _, exponent = np.frexp(np.abs(X).max())
     D, s, Qt = np.linalg.svd(np.ldexp(X, -exponent), full_matrices=False)
     rank = int((s > max(n, d) * UNIT_ROUNDOFF * s[0]).sum())
     if rank < n:
-        raise ValueError(
-            f"V must have full row rank after centring, which needs n ≤ d - 1; got shape {(n, d)} "
-            f"and numerical rank {rank} of V_C"
-        )
+        needs, of = ("after centring, which needs n ≤ d - 1", " of V_C") if centred else ("which needs n ≤ d", "")
+        raise ValueError(f"V must have full row rank {needs}; got shape {(n, d)} and numerical rank {rank}{of}")
     return D @ Qt, D, np.asarray(np.ldexp(s, exponent))
 
 

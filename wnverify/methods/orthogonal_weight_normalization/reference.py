@@ -21,63 +21,76 @@ from numpy.typing import NDArray
 from wnverify.primitives.reference import Matrix, as_matrix, centre_rows, constant_rows, polar, solve_lyapunov
 
 
-def forward(V: Any) -> Matrix:
+def forward(V: Any, *, group_rows: int | None = None) -> Matrix:
     """W = Σ^{-1/2} V_C with orthonormal rows of zero mean.
 
-    V, W (n, d).  ``ValueError`` names a non-finite entry of V, or the shape and the numerical rank of V_C below n.
+    V, W (n, d).  ``group_rows``: None, or the size of the consecutive groups of rows (the last may be smaller) that
+    are orthogonalised by themselves.  ``ValueError`` names a non-finite entry of V, or the shape and the numerical
+    rank of V_C (of a group) below its number of rows.
 
     >>> forward([[3.0, 1.0]]) * 2**0.5
     array([[ 1., -1.]])
     """
-    return _polar(as_matrix(V, "V"))[0]
+    V = as_matrix(V, "V")
+    return np.concatenate([factors(V[rows])[0] for rows in _groups(len(V), group_rows)])
 
 
-def vjp(V: Any, A: Any) -> Matrix:
+def vjp(V: Any, A: Any, *, group_rows: int | None = None) -> Matrix:
     """The gradient by V for the cotangent A of W, V and A (n, d); errors as in ``forward``.
 
     With B = A Wᵀ and Z skew from S Z + Z S = B − Bᵀ:  G_C = Z W + S^{-1} (A − B W),  G = G_C centred.
     """
     V = as_matrix(V, "V")
-    W, D, s = _polar(V)
-    A = centre_rows(as_matrix(A, "A", V.shape))
-    B = A @ W.T
-    Z = solve_lyapunov(D, s, B - B.T)
-    return centre_rows(Z @ W + (D / s) @ (D.T @ (A - B @ W)))
+    A = as_matrix(A, "A", V.shape)
+    parts = [pulled_back(*factors(V[rows]), A[rows]) for rows in _groups(len(V), group_rows)]
+    return np.concatenate(parts)
 
 
-def jvp(V: Any, E: Any) -> Matrix:
+def jvp(V: Any, E: Any, *, group_rows: int | None = None) -> Matrix:
     """The change of W along the direction E of V: equal to ``vjp(V, E)``, the Jacobian being symmetric."""
-    return vjp(V, E)
+    return vjp(V, E, group_rows=group_rows)
 
 
-def printed_backward(V: Any, A: Any) -> Matrix:
-    """Equations 11 and 12 with G = I, to the letter: not the gradient (see ``repaired_backward``).
+def _groups(n: int, group_rows: int | None) -> list[slice]:
+    if group_rows is not None and group_rows < 1:
+        raise ValueError(f"group_rows must be None or a whole number of rows, at least 1; got {group_rows!r}")
+    size = group_rows or n
+    return [slice(start, start + size) for start in range(0, n, size)]
 
-    ∂L/∂V = D Λ^{-1/2} D A + 2 (∂L/∂Σ)ᵀ V_C + (1/d)(∂L/∂c)ᵀ 1ᵀ, line 3 of equation 12 as printed.  V, A (n, d); errors
-    as in ``forward``, and a ``ValueError`` at equal eigenvalues, where K is not defined.
+
+def printed_backward(V: Any, A: Any, *, inverse_g: Any = 1.0) -> Matrix:
+    """Equations 11 and 12 to the letter: not the gradient (see ``repaired_backward``).
+
+    ∂L/∂V = D Λ^{-1/2} D A G^{-1} + 2 (∂L/∂Σ)ᵀ V_C + (1/d)(∂L/∂c)ᵀ 1ᵀ, line 3 of equation 12 as printed, for a constant
+    G = diag(1 / inverse_g), the identity unless given.  V, A (n, d); errors as in ``forward``, and a ``ValueError`` at
+    equal eigenvalues, where K is not defined.
     """
     V = as_matrix(V, "V")
-    D, lam, X, Sigma_bar, c_bar, A = _printed_chain(V, A)
+    D, lam, X, Sigma_bar, c_bar, A = _printed_chain(V, A, inverse_g)
     G: Matrix = (D / np.sqrt(lam)) @ D @ A + 2 * Sigma_bar.T @ X + c_bar[:, None] / V.shape[1]
     return G
 
 
-def repaired_backward(V: Any, A: Any) -> Matrix:
-    """Equations 11 and 12 with G = I and line 3 mended in two places: Dᵀ for the second D, (∂L/∂Σ)_s for (∂L/∂Σ)ᵀ.
+def repaired_backward(V: Any, A: Any, *, inverse_g: Any = 1.0) -> Matrix:
+    """Equations 11 and 12 with line 3 mended in two places: Dᵀ for the second D, (∂L/∂Σ)_s for (∂L/∂Σ)ᵀ.
 
-    Then it is the gradient, wherever the eigenvalues of Σ differ.  V, A (n, d); errors as in ``printed_backward``.
+    Then it is the gradient of Σ^{-1/2} V_C G^{-1} for a constant G = diag(1 / inverse_g), wherever the eigenvalues of
+    Σ differ.  V, A (n, d); errors as in ``printed_backward``.
     """
     V = as_matrix(V, "V")
-    D, lam, X, Sigma_bar, c_bar, A = _printed_chain(V, A)
+    D, lam, X, Sigma_bar, c_bar, A = _printed_chain(V, A, inverse_g)
     G: Matrix = (D / np.sqrt(lam)) @ D.T @ A + (Sigma_bar + Sigma_bar.T) @ X + c_bar[:, None] / V.shape[1]
     return G
 
 
-def _printed_chain(V: Matrix, A: Any) -> tuple[Matrix, Matrix, Matrix, Matrix, Matrix, Matrix]:
-    """D, λ, V_C, ∂L/∂Σ and ∂L/∂c of equations 11 and 12, G = I, and the cotangent."""
-    A = as_matrix(A, "A", V.shape)
-    X = _centred(V)
-    W, _, _ = _polar(V)
+def _printed_chain(V: Matrix, A: Any, inverse_g: Any) -> tuple[Matrix, Matrix, Matrix, Matrix, Matrix, Matrix]:
+    """D, λ, V_C, ∂L/∂Σ and ∂L/∂c of equations 11 and 12, and A G^{-1}.
+
+    A appears as A Wᵀ with W = φ(V) G^{-1} or as A G^{-1}, and A Wᵀ = (A G^{-1}) φ(V)ᵀ: G^{-1} goes to A at once.
+    """
+    A = as_matrix(A, "A", V.shape) * inverse_g
+    X = centred(V)
+    W, _, _ = factors(V)
     lam, D = np.linalg.eigh(X @ X.T)
     differences = lam[:, None] - lam[None, :]
     np.fill_diagonal(differences, np.inf)
@@ -94,9 +107,10 @@ def _printed_chain(V: Matrix, A: Any) -> tuple[Matrix, Matrix, Matrix, Matrix, M
     return D, lam, X, Sigma_bar, c_bar, A
 
 
-def _polar(V: Matrix) -> tuple[Matrix, Matrix, NDArray[np.float64]]:
-    """W, D, s of V_C.  V_C has zero mean to u, its polar factor only to κ u, hence centred once more."""
-    X = _centred(V)
+def factors(V: Matrix) -> tuple[Matrix, Matrix, NDArray[np.float64]]:
+    """W, D, s with V_C = D diag(s) Dᵀ W, W = Σ^{-1/2} V_C; errors as in ``forward``."""
+    # V_C has zero mean to u, its polar factor only to κ u, hence centred once more.
+    X = centred(V)
     W, D, s = polar(X)
     # LAPACK's singular value decomposition drops off-diagonal entries up to about 100 u, and centring changes W Wᵀ by
     # (κ u)².  One Newton step each mends that: orthonormality, symmetry of W V_Cᵀ (by the rotation of the derivative),
@@ -110,12 +124,20 @@ def _polar(V: Matrix) -> tuple[Matrix, Matrix, NDArray[np.float64]]:
     return W, D, np.maximum(s, smallest)
 
 
+def pulled_back(W: Matrix, D: Matrix, s: NDArray[np.float64], A: Matrix) -> Matrix:
+    """``vjp`` from ``factors``."""
+    A = centre_rows(A)
+    B = A @ W.T
+    Z = solve_lyapunov(D, s, B - B.T)
+    return centre_rows(Z @ W + (D / s) @ (D.T @ (A - B @ W)))
+
+
 def _orthonormalized(W: Matrix) -> Matrix:
     """A Newton-Schulz step: W Wᵀ − I is squared, and rows of zero mean stay such."""
     return 1.5 * W - 0.5 * (W @ W.T) @ W
 
 
-def _centred(V: Matrix) -> Matrix:
+def centred(V: Matrix) -> Matrix:
     """V_C; a constant row is exactly zero in it, where two roundings of its mean would leave noise."""
     X = centre_rows(V)
     X[constant_rows(V)] = 0.0

@@ -1,0 +1,1 @@
+"""Group lasso: the sum of the Euclidean norms of rows or columns, and block soft-thresholding."""

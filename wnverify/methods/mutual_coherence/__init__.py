@@ -1,0 +1,1 @@
+"""Mutual coherence regularization: the penalty ‖W Wᵀ − I‖_∞."""

@@ -1,0 +1,1 @@
+"""Orthonormal rows by a QR decomposition: Gram-Schmidt on the rows, in order."""

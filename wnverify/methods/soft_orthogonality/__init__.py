@@ -1,0 +1,1 @@
+"""Soft orthogonality: the penalty ‖W Wᵀ − I‖_F², or its square root."""

@@ -1,0 +1,1 @@
+"""Spectral normalization: the weight over its largest singular value."""

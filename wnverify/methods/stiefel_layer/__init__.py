@@ -1,0 +1,1 @@
+"""Stiefel layer (Harandi and Fernando 2016): Riemannian gradient and retraction onto orthonormal rows."""

@@ -1,0 +1,1 @@
+"""Weight standardization: rows of zero mean and unit standard deviation."""
