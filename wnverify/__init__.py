@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from wnverify.finding import Evidence as Evidence
     from wnverify.finding import Finding as Finding
     from wnverify.finding import Verdict as Verdict
+    from wnverify.methods.application.apply import apply as apply
+    from wnverify.methods.application.apply import penalty as penalty
+    from wnverify.methods.application.apply import remove as remove
+    from wnverify.methods.application.grouping import parameter_groups as parameter_groups
 
 __version__ = "0.1.0"
 
@@ -22,8 +26,22 @@ _HOME: Final = {
     "Finding": "wnverify.finding",
     "Evidence": "wnverify.finding",
     "Verdict": "wnverify.finding",
+    "apply": "wnverify.methods.application.apply",
+    "remove": "wnverify.methods.application.apply",
+    "penalty": "wnverify.methods.application.apply",
+    "parameter_groups": "wnverify.methods.application.grouping",
 }
-__all__ = ["Evidence", "Finding", "Verdict", "audit", "strategies"]
+__all__ = [
+    "Evidence",
+    "Finding",
+    "Verdict",
+    "apply",
+    "audit",
+    "parameter_groups",
+    "penalty",
+    "remove",
+    "strategies",
+]
 
 
 def __getattr__(name: str) -> Any:

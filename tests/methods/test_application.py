@@ -1,0 +1,368 @@
+"""``wnverify.apply``, ``remove`` and ``penalty`` on models."""
+
+import copy
+import io
+import pickle
+
+import pytest
+import torch
+from torch import nn
+
+import wnverify
+from wnverify.methods.catalogue import find, methods
+from wnverify.oracles.ratio import Ratio, map_model
+from wnverify.primitives.schedule import Reduced
+
+X = torch.linspace(-1, 1, 4 * 3 * 4 * 4, dtype=torch.float64).reshape(4, 3, 4, 4).sin()
+LAYERS = ("first", "up", "head")
+
+
+def network():
+    """Convolution, transposed convolution in groups and a linear layer, each normalized or not."""
+    torch.manual_seed(0)
+    model = nn.Sequential()
+    model.add_module("first", nn.Conv2d(3, 8, 3))
+    model.add_module("norm", nn.BatchNorm2d(8))
+    model.add_module("relu", nn.ReLU())
+    model.add_module("up", nn.ConvTranspose2d(8, 6, 3, groups=2))
+    model.add_module("norm2", nn.BatchNorm2d(6))
+    model.add_module("flat", nn.Flatten())
+    model.add_module("head", nn.Linear(6 * 4 * 4, 5))
+    return model.double()
+
+
+def same(one, other, scale=None):
+    """Whether two tensors agree as well as two roundings of a sum allow."""
+    one, other = one.detach(), other.detach()
+    size = float(other.abs().max()) if scale is None else scale
+    return Ratio(float((one - other).abs().max()), size, map_model("float64", 400, condition=4.0)).value <= 1
+
+
+def rows(model, name):
+    layer = model.get_submodule(name)
+    weight = layer.weight
+    if isinstance(layer, nn.ConvTranspose2d):
+        groups = layer.groups
+        return weight.reshape(groups, -1, *weight.shape[1:]).transpose(1, 2).flatten(0, 1).flatten(1)
+    return weight.flatten(1)
+
+
+def gradients_of(model, loss):
+    model.zero_grad()
+    loss.backward()
+    return [p.grad.clone() for p in model.parameters()]
+
+
+PARAMETRIZATIONS = [m.id for m in methods("parametrization")]
+WIDE = ("first", "head")
+"""Layers with fewer units than weights a unit, on which every parametrization is defined."""
+
+
+@pytest.mark.parametrize("method", PARAMETRIZATIONS)
+def test_every_parametrization_is_applied_copied_saved_and_removed(method):
+    """Register, deepcopy, pickle, state_dict into a second model: one output; removed, the weight is W and stays."""
+    layers = list(WIDE)
+    model = wnverify.apply(network(), method, layers=layers).eval()
+    out = model(X)
+    for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model)), _saved(model)):
+        assert torch.equal(copied(X), out)
+    other = wnverify.apply(network(), method, layers=layers).eval()
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.mul_(1.25).add_(0.01)
+    other.load_state_dict(model.state_dict())
+    assert torch.equal(other(X), out)
+    assert same(wnverify.remove(model, method)(X), out)
+    assert [type(module) for module in model] == [type(module) for module in network()]
+    with pytest.raises(ValueError, match="must have been applied"):
+        wnverify.remove(model, method)
+
+
+def _saved(model):
+    file = io.BytesIO()
+    torch.save(model, file)
+    file.seek(0)
+    return torch.load(file, weights_only=False)
+
+
+def test_rows_lie_as_each_layer_has_them():
+    """Convolutions, transposed ones in groups and linear layers: each unit's incoming weights have norm 1, mean 0."""
+    model = wnverify.apply(network(), "cwn")
+    for name in LAYERS:
+        W = rows(model, name)
+        assert same(W.norm(dim=1), torch.ones(len(W), dtype=W.dtype))
+        assert same(W.sum(1), torch.zeros(len(W), dtype=W.dtype), scale=W.shape[1] ** 0.5)
+
+
+def test_removed_without_leaving_the_value_the_model_is_what_it_was():
+    """``leave_parametrized=False`` gives V back."""
+    model = wnverify.remove(wnverify.apply(network(), "cwn"), "cwn", leave_parametrized=False)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), network().parameters(), strict=True))
+
+
+def test_a_trained_copy_is_free_of_its_original():
+    """A step of the pickled copy leaves the original where it was."""
+    model = wnverify.apply(network(), "cwn")
+    copied = pickle.loads(pickle.dumps(model))
+    before = model.head.weight.clone()
+    optimizer = torch.optim.SGD(copied.parameters(), lr=0.1)
+    copied(X).square().sum().backward()
+    optimizer.step()
+    assert torch.equal(model.head.weight, before) and not torch.equal(copied.head.weight, before)
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        (None, LAYERS),
+        ("head", ("head",)),
+        (["first", "h*"], ("first", "head")),
+        (lambda name, module: isinstance(module, nn.Linear), ("head",)),
+    ],
+)
+def test_layers_are_chosen_by_names_patterns_or_a_function(layers, expected):
+    """Only the chosen layers are parametrized."""
+    model = wnverify.apply(network(), "cwn", layers=layers)
+    found = [name for name, module in model.named_modules() if hasattr(module, "parametrizations")]
+    assert tuple(found) == expected
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda m: wnverify.apply(m, "cwm"), "did you mean cwo, cwn"),
+        (lambda m: wnverify.apply(m, "cwn", layers="haed"), "'haed' matches no layer with a weight; they are first"),
+        (lambda m: wnverify.apply(m, "cwn", layers=[]), "layers must choose at least one layer"),
+        (lambda m: wnverify.apply(m, "cwn", layers="norm"), "'norm' has a weight of shape (8,), no rows"),
+        (lambda m: wnverify.apply(m, "cwn", gain=True), "layer 'first'"),
+        (lambda m: wnverify.apply(wnverify.apply(m, "cwn", layers="up"), "wn"), "layer 'up': its weight is parametr"),
+        (lambda m: wnverify.apply(m, "own", layers=["first", "square"]), "layer 'square': V must have full row rank"),
+        (lambda m: wnverify.apply(m, "pbwn"), "optimizer must be given"),
+        (lambda m: wnverify.apply(m, "kalman_normalization"), "out of scope: its statistics"),
+        (lambda m: wnverify.apply(m, "norm_loss", factor=-1.0), "factor must be finite and at least 0; got -1.0"),
+        (lambda m: wnverify.apply(m, "penalty_schedule"), "give it to one as its factor"),
+        (lambda m: wnverify.apply(m, "gn", num_groups=3), "layer 'norm'"),
+        (lambda m: wnverify.apply(m, "ws+gn", sigma=3), "sigma is an option of none of"),
+        (lambda m: wnverify.apply(m, "cwo", c=1.0), "c belongs to the update, which needs optimizer"),
+        (lambda m: wnverify.apply(m, "cwo", growth="cubic"), "growth must be 'constant' or 'linear'"),
+        (lambda m: wnverify.apply(m, "dropout", p=2.0), "p must be from 0 to 1; got 2.0"),
+        (lambda m: wnverify.remove(m, "cwn"), "was not"),
+        (lambda m: wnverify.penalty(m), "model must have a penalty"),
+    ],
+)
+def test_a_wrong_call_says_what_is_wrong_and_changes_nothing(call, said):
+    """A ``ValueError`` or ``TypeError`` with the reason; parameters, modules and hooks are as before."""
+    model = network()
+    model.add_module("square", nn.Linear(5, 5).double())
+    before = copy.deepcopy(model)
+    with pytest.raises((ValueError, TypeError)) as raised:
+        call(model)
+    assert said in str(raised.value)
+    if "applied" not in said and "its weight" not in said:
+        assert [type(a) for a in model.modules()] == [type(b) for b in before.modules()]
+        assert all(torch.equal(a, b) for a, b in zip(model.parameters(), before.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("method", ["plain", "cwo", "gn", "ln", "in", "mbn", "bn"])
+def test_layers_take_the_place_of_every_normalization_and_go_again(method):
+    """No batch normalization is left, and ``remove`` brings the very ones back."""
+    model = network().eval()
+    out, original = model(X), (model.norm, model.norm2)
+    options = {"num_groups": 2} if method == "gn" else {}
+    wnverify.apply(model, method, **options)
+    assert model.norm is not original[0] and model.norm2 is not original[1]
+    copied = pickle.loads(pickle.dumps(copy.deepcopy(model)))
+    assert torch.equal(copied(X), model(X))
+    assert torch.equal(wnverify.remove(copied, method)(X), out)
+    wnverify.remove(model, method)
+    assert (model.norm, model.norm2) == original and torch.equal(model(X), out)
+
+
+def test_plain_is_the_network_without_its_normalizations():
+    """Identity stands in their place and has no parameters."""
+    model = wnverify.apply(network(), "plain")
+    y = torch.ones(2, 8, 3, 3)
+    assert torch.equal(model.norm(y), y) and not list(model.norm.parameters())
+
+
+def test_combinations_apply_both_parts():
+    """Weight standardization on the weights and group normalization after them, by either name."""
+    for name in ("ws+gn", "weight_standardization_with_group_normalization"):
+        model = wnverify.apply(network(), name, num_groups=2, eps=0.0)
+        assert isinstance(model.norm, nn.GroupNorm) and hasattr(model.head, "parametrizations")
+        wnverify.remove(model, name, leave_parametrized=False)
+        assert isinstance(model.norm, nn.BatchNorm2d) and not hasattr(model.head, "parametrizations")
+
+
+def test_what_a_failed_combination_had_done_is_undone():
+    """The second part refuses, so the first is taken off again."""
+    model = network()
+    with pytest.raises(ValueError, match="layer 'norm'"):
+        wnverify.apply(model, "ws+gn", num_groups=3)
+    assert not hasattr(model.head, "parametrizations")
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), network().parameters(), strict=True))
+
+
+def test_cwo_noise_grows_with_the_layer():
+    """Equation 8: the l-th of L replaced layers has σ l / L; draws differ between layers and repeat between runs."""
+    one, two = (wnverify.apply(network(), "cwo", sigma=0.8, growth="linear", seed=5) for _ in range(2))
+    assert (one.norm.sigma, one.norm2.sigma) == (0.4, 0.8)
+    assert one.norm.seed != one.norm2.seed
+    assert torch.equal(one(X), two(X))
+
+
+def test_cwo_with_an_optimizer_constrains_weights_and_spares_gamma_and_beta():
+    """After steps with momentum and weight decay rows have ‖w‖² = 2 and mean 0; γ and β saw no decay."""
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=0.1)
+    replaced = {id(p) for p in (*model.norm.parameters(), *model.norm2.parameters())}
+    wnverify.apply(model, "cwo", optimizer=optimizer)
+    held = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    assert held[id(model.norm.gamma)] == held[id(model.norm2.beta)] == 0.0
+    assert not replaced & set(held) and set(held) == {id(p) for p in model.parameters()}
+    for _ in range(3):
+        optimizer.zero_grad()
+        model(X).square().mean().backward()
+        optimizer.step()
+    for name in LAYERS:
+        W = rows(model, name)
+        assert same(W.square().sum(1), torch.full((len(W),), 2.0, dtype=W.dtype))
+        assert same(W.sum(1), torch.zeros(len(W), dtype=W.dtype), scale=W.shape[1] ** 0.5)
+    wnverify.remove(model, "cwo")
+    assert isinstance(model.norm, nn.BatchNorm2d)
+    optimizer.zero_grad()
+    model(X).square().mean().backward()
+    optimizer.step()
+    assert not same(rows(model, "head").square().sum(1), torch.full((5,), 2.0, dtype=torch.float64))
+
+
+def test_parameter_groups_spare_gamma_and_beta():
+    """Every parameter is in one group; those of the scale-and-bias layers in the one without decay."""
+    model = wnverify.apply(network(), "cwo")
+    decayed, free = wnverify.parameter_groups(model, 1e-3)
+    assert (decayed["weight_decay"], free["weight_decay"]) == (1e-3, 0.0)
+    assert {id(p) for p in free["params"]} == {id(p) for m in (model.norm, model.norm2) for p in m.parameters()}
+    assert len(decayed["params"]) + len(free["params"]) == len(list(model.parameters()))
+
+
+def test_a_constraint_holds_from_the_start_and_until_it_is_removed():
+    """Projected at once; after ``remove`` the optimiser moves weights freely."""
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    wnverify.apply(model, "pbwn", optimizer=optimizer)
+    assert same(rows(model, "up").norm(dim=1), torch.ones(6, dtype=torch.float64))
+    wnverify.remove(model, "pbwn")
+    model(X).square().mean().backward()
+    optimizer.step()
+    assert not same(rows(model, "up").norm(dim=1), torch.ones(6, dtype=torch.float64))
+
+
+def test_l1inf_leaves_the_output_layer_free_and_takes_a_radius_for_each_layer():
+    """Incoming weights with bias have L1 norm at most the layer's c; the last layer is as it was."""
+    model, radii = network(), {"first": 0.5, "up": 0.25}
+    head = model.head.weight.clone()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    wnverify.apply(model, "l1inf", optimizer=optimizer, c=radii)
+    assert torch.equal(model.head.weight, head)
+    for _ in range(3):
+        optimizer.zero_grad()
+        model(X).square().mean().backward()
+        optimizer.step()
+    for name, c in radii.items():
+        total = rows(model, name).detach().abs().sum(1) + model.get_submodule(name).bias.detach().abs()
+        assert Ratio(max(0.0, float(total.max()) - c), c, map_model("float64", 30)).value <= 1
+
+
+def test_an_optimizer_that_lacks_a_weight_is_refused_and_nothing_moves():
+    """The weight is named."""
+    model = network()
+    before = model.head.weight.clone()
+    optimizer = torch.optim.SGD(model.first.parameters(), lr=0.1)
+    with pytest.raises(ValueError, match=r"optimizer must hold up\.weight"):
+        wnverify.apply(model, "pbwn", optimizer=optimizer)
+    assert torch.equal(model.head.weight, before) and not optimizer._optimizer_step_post_hooks
+
+
+def test_penalties_add_up_and_reach_the_weights():
+    """The model's penalty is the sum over layers and methods, and survives copying; ``remove`` drops one of them."""
+    model = wnverify.apply(network(), "norm_loss", factor=0.5)
+    expected = 0.5 * sum((1 - rows(model, name).norm(dim=1)).square().sum() for name in LAYERS)
+    assert same(wnverify.penalty(model), expected)
+    wnverify.apply(model, "l1", factor=2.0, layers="head")
+    both = expected + 2.0 * model.head.weight.abs().sum()
+    for copied in (model, copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert same(wnverify.penalty(copied), both)
+    wnverify.penalty(model).backward()
+    assert model.up.weight.grad is not None and model.head.bias.grad is None
+    wnverify.remove(model, "l1")
+    assert same(wnverify.penalty(model), expected)
+
+
+def test_a_penalty_of_a_parametrized_weight_is_taken_of_w():
+    """Norm loss of rows that are normalized is zero."""
+    model = wnverify.apply(wnverify.apply(network(), "cwn"), "norm_loss")
+    assert same(wnverify.penalty(model), torch.zeros((), dtype=torch.float64), scale=1.0)
+
+
+def test_a_schedule_changes_the_factor_with_the_epoch():
+    """``factor`` may be a schedule over epochs; it is copied and pickled with the model."""
+    model = wnverify.apply(network(), "norm_loss", factor=Reduced(0.5, {2: 0.25, 4: 0.0}))
+    first = wnverify.penalty(model).detach()
+    for copied in (model, copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert same(wnverify.penalty(copied, epoch=3), first / 2)
+        assert wnverify.penalty(copied, epoch=4).item() == 0
+
+
+def test_with_an_optimizer_the_proximal_operator_follows_every_step():
+    """One step of SGD, then soft-thresholding by learning rate times factor."""
+    model, other = network(), network()
+    optimizer, plain = (torch.optim.SGD(m.parameters(), lr=0.1) for m in (model, other))
+    wnverify.apply(model, "l1", factor=0.02, layers="head", optimizer=optimizer)
+    for m, o in ((model, optimizer), (other, plain)):
+        m(X).square().mean().backward()
+        o.step()
+    W = other.head.weight.detach()
+    assert same(model.head.weight, W.sign() * (W.abs() - 0.1 * 0.02).clamp(min=0), scale=float(W.abs().max()))
+    wnverify.remove(model, "l1")
+    assert not optimizer._optimizer_step_post_hooks
+
+
+def test_a_penalty_of_the_network_takes_inputs():
+    """The Jacobian norm is a penalty of the network at a batch; without one it is refused."""
+    model = wnverify.apply(network().eval(), "jacobian_norm", factor=0.1)
+    assert float(wnverify.penalty(model, inputs=X)) > 0
+    with pytest.raises(ValueError, match="inputs must be given"):
+        wnverify.penalty(model)
+
+
+def test_dropout_acts_in_training_only():
+    """Two training passes differ, two evaluations agree; a copy has it too; ``remove`` takes it off."""
+    model = wnverify.apply(network(), "dropout", p=0.5, layers="head")
+    for m in (model, pickle.loads(pickle.dumps(copy.deepcopy(model)))):
+        assert not torch.equal(m(X), m(X))
+        m.eval()
+        assert torch.equal(m(X), m(X))
+    wnverify.remove(model, "dropout")
+    assert not model.head._forward_hooks
+
+
+def test_remove_without_a_name_takes_everything_off():
+    """Parametrizations, layers, penalties and hooks."""
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    wnverify.apply(model, "pbwn", layers="first", optimizer=optimizer)
+    wnverify.apply(model, "cwn", layers="head")
+    wnverify.apply(model, "plain")
+    wnverify.apply(model, "norm_loss")
+    wnverify.remove(model)
+    assert [type(m) for m in model.modules()] == [type(m) for m in network().modules()]
+    assert not optimizer._optimizer_step_post_hooks
+    with pytest.raises(ValueError, match="model must have a penalty"):
+        wnverify.penalty(model)
+
+
+@pytest.mark.parametrize("method", methods(), ids=lambda method: method.id)
+def test_every_row_can_be_found_by_each_of_its_names(method):
+    """Ids and names lead to the same row, however dashes are written."""
+    for name in (method.id, *method.names, method.id.replace("_", "-")):
+        assert find(name) is method
