@@ -35,6 +35,25 @@ def test_parts_make_the_verdict(parts, verdict):
 
 
 @pytest.mark.parametrize(
+    ("parts", "consistency", "verdict"),
+    [
+        ([], [of(YES)], "holds"),
+        ([], [of(NO)], "inconsistent"),
+        ([of(YES)], [of(NO)], "inconsistent"),
+        ([of(NO)], [of(NO)], "refuted"),
+        ([of(SILENT)], [of(NO)], "inconsistent"),
+        ([of(YES)], [of(SILENT)], "undecided"),
+        ([of(YES)], [of(YES, NO)], "error"),
+    ],
+)
+def test_places_that_disagree_make_the_paper_inconsistent(parts, consistency, verdict):
+    """Where two places of the paper disagree it is inconsistent, unless the statement is refuted by itself."""
+    settled = settle(Measured(parts=parts, consistency=consistency))
+    assert settled.verdict == verdict
+    assert (settled.witness is not None) == (verdict in ("refuted", "inconsistent"))
+
+
+@pytest.mark.parametrize(
     ("without", "verdict", "needed"),
     [
         ([NO], "holds-under", ("c",)),
@@ -172,7 +191,7 @@ def test_a_finding_says_where_what_and_how_to_replay(free_id):
     finding = register(free_id, measure, hypotheses=("d ≥ 2",), reading="by the letter").decide(quick=True)
     assert finding.id == "claim/cwn/CWN-EQ3"
     assert finding.conditions == ("given: d ≥ 2", "read as: by the letter", "quick: left out much")
-    assert (finding.place, finding.replay) == ("here", "python -m wnverify claims CWN-EQ3")
+    assert (finding.place, finding.replay) == ("here", "python -m wnverify claims CWN-EQ3 --quick")
 
 
 def test_a_row_without_a_claim_is_told_from_an_unknown_id(free_id):

@@ -7,6 +7,8 @@ verdict is computed from what was measured by the rules of ``settle``:
 - a statement holds when all its parts hold, is refuted when one part is, and is undecided when one stays undecided;
 - parts measured under added conditions that hold give ``holds-under``, naming those conditions that a
   counterexample shows to be needed (where none is, the statement simply holds);
+- what two places of the paper say of one thing is compared in ``consistency``; where they disagree, and the parts do
+  not refute the statement by themselves, the paper is ``inconsistent``;
 - readings that lead to different verdicts make the text ``ambiguous``.
 
 A body never sees which formula it judges: the printed one, a planted fault of it, or its corrected form.
@@ -44,6 +46,8 @@ STRENGTH_OF_ROUTE: Final[Mapping[str, str]] = MappingProxyType(
 )
 """What ``holds`` is worth by the route it stands on: a symbolic identity, or arithmetic on the paper's own numbers, is
 a proof; exact or enclosed calculation certifies the points it was done at.  Reading alone is worth nothing here."""
+WITNESSED: Final = frozenset({Verdict.REFUTED, Verdict.INCONSISTENT})
+"""Verdicts that carry a counterexample, and may carry a correction."""
 _RANK: Final = ("proved", "certified", "tested")
 
 
@@ -71,20 +75,26 @@ class Reading:
 
     text: str
     parts: Sequence[Part]
+    consistency: Sequence[Part] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What a claim's body saw.  Either ``parts`` or ``readings``; ``left_out`` names what quick mode skipped."""
+    """What a claim's body saw.  Either ``parts`` with ``consistency``, or ``readings``; ``left_out`` names what quick
+    mode skipped.
+
+    A part of ``consistency`` asserts that two places of the paper agree, each taken as it is printed.
+    """
 
     parts: Sequence[Part] = ()
+    consistency: Sequence[Part] = ()
     readings: Sequence[Reading] = ()
     conditions: Sequence[Condition] = ()
     message: str = ""
     left_out: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        if bool(self.parts) == bool(self.readings):
+        if bool(self.parts or self.consistency) == bool(self.readings):
             raise ValueError("measured must have parts or readings, one of the two and not both")
 
 
@@ -141,7 +151,7 @@ def settle(measured: Measured) -> Settled:
     """The verdict that follows from what was measured, by the rules at the head of this module."""
     if measured.readings:
         return _settle_readings(measured.readings)
-    whole = _settle_parts(measured.parts)
+    whole = _settle_parts(measured.parts, measured.consistency)
     if whole.verdict is not Verdict.HOLDS or not measured.conditions:
         return whole
     without = [(condition, agreed(condition.without)) for condition in measured.conditions]
@@ -155,19 +165,21 @@ def settle(measured: Measured) -> Settled:
     return Settled(Verdict.HOLDS_UNDER, whole.strength, witness, tuple(condition.text for condition in needed))
 
 
-def _settle_parts(parts: Sequence[Part]) -> Settled:
-    verdicts = [agreed(part.routes) for part in parts]
-    for worst in (Verdict.ERROR, Verdict.REFUTED, Verdict.UNDECIDED):
-        if worst in verdicts:
-            culprits = [part for part, verdict in zip(parts, verdicts, strict=True) if verdict is worst]
+def _settle_parts(parts: Sequence[Part], consistency: Sequence[Part] = ()) -> Settled:
+    judged = [(part, agreed(part.routes)) for part in parts]
+    for part in consistency:
+        verdict = agreed(part.routes)
+        judged.append((part, Verdict.INCONSISTENT if verdict is Verdict.REFUTED else verdict))
+    for worst in (Verdict.ERROR, Verdict.REFUTED, Verdict.INCONSISTENT, Verdict.UNDECIDED):
+        culprits = [part for part, verdict in judged if verdict is worst]
+        if culprits:
             note = f"{worst}: " + "; ".join(part.name for part in culprits)
-            witness = culprits[0].witness if worst is Verdict.REFUTED else None
-            return Settled(worst, witness=witness, note=note)
-    return Settled(Verdict.HOLDS, _weakest([_strongest(part.routes) for part in parts]))
+            return Settled(worst, witness=culprits[0].witness if worst in WITNESSED else None, note=note)
+    return Settled(Verdict.HOLDS, _weakest([_strongest(part.routes) for part, _ in judged]))
 
 
 def _settle_readings(readings: Sequence[Reading]) -> Settled:
-    settled = [_settle_parts(reading.parts) for reading in readings]
+    settled = [_settle_parts(reading.parts, reading.consistency) for reading in readings]
     verdicts = {each.verdict for each in settled}
     if Verdict.ERROR in verdicts:
         return next(each for each in settled if each.verdict is Verdict.ERROR)
@@ -196,8 +208,8 @@ class Claim:
     """One statement of a paper in executable form.
 
     ``measure(formula, quick)`` returns what its routes saw of ``formula``.  ``faults`` are formulas made wrong on
-    purpose, on each of which the verdict must be ``refuted``; ``corrected_formula`` is the right form of a formula that
-    the paper prints wrong, on which it must be ``holds``, and ``corrected`` that form in words.
+    purpose, on each of which the verdict must be ``refuted`` or ``inconsistent``; ``corrected_formula`` is the right
+    form of a formula that the paper prints wrong, on which it must be ``holds``, and ``corrected`` that form in words.
     """
 
     id: str
@@ -224,18 +236,18 @@ class Claim:
         measured = self.measure(self.formula if printed else formula, quick)
         settled = settle(measured)
         corrected = self.corrected if settled.verdict is Verdict.HOLDS_UNDER else None
-        if printed and settled.verdict is Verdict.REFUTED and self.corrected_formula is not None:
+        if printed and settled.verdict in WITNESSED and self.corrected_formula is not None:
             again = settle(self.measure(self.corrected_formula, quick))
             corrected = self.corrected
             if again.verdict is not Verdict.HOLDS:
                 settled = Settled(
                     Verdict.ERROR, note=f"the corrected form does not hold: {again.verdict}, {again.note}"
                 )
-        if settled.verdict is Verdict.REFUTED and settled.witness is None:
-            raise ValueError(f"{self.id}: refuted without a witness; every refutation must carry one")
-        return self._finding(measured, settled, corrected)
+        if settled.verdict in WITNESSED and settled.witness is None:
+            raise ValueError(f"{self.id}: {settled.verdict} without a witness; every refutation must carry one")
+        return self._finding(measured, settled, corrected, quick)
 
-    def _finding(self, measured: Measured, settled: Settled, corrected: str | None) -> Finding:
+    def _finding(self, measured: Measured, settled: Settled, corrected: str | None, quick: bool) -> Finding:
         subject = ledger.MODULE_OF[self.paper]
         given = [f"given: {text}" for text in self.hypotheses]
         needed = [f"needed besides: {text}" for text in settled.needed]
@@ -253,7 +265,7 @@ class Claim:
             routes=tuple(_routes(measured)),
             witness=settled.witness,
             corrected=corrected,
-            replay=f"python -m wnverify claims {self.id}",
+            replay=f"python -m wnverify claims {self.id}{' --quick' if quick else ''}",
             place=self.place,
             strength=settled.strength if settled.verdict in (Verdict.HOLDS, Verdict.HOLDS_UNDER) else None,
             readings=tuple(_reading_record(reading) for reading in measured.readings),
@@ -261,16 +273,17 @@ class Claim:
 
 
 def _reading_record(reading: Reading) -> dict[str, Json]:
-    settled = _settle_parts(reading.parts)
+    settled = _settle_parts(reading.parts, reading.consistency)
     return {"reading": reading.text, "verdict": str(settled.verdict), "note": settled.note}
 
 
 def _routes(measured: Measured) -> Iterable[Evidence]:
     """All evidence, each note led by the part, reading or condition that it speaks of where there are several."""
-    for part in measured.parts:
-        yield from _led(part.routes, part.name if len(measured.parts) > 1 else "")
+    parts = [*measured.parts, *measured.consistency]
+    for part in parts:
+        yield from _led(part.routes, part.name if len(parts) > 1 else "")
     for number, reading in enumerate(measured.readings, start=1):
-        for part in reading.parts:
+        for part in [*reading.parts, *reading.consistency]:
             yield from _led(part.routes, f"reading {number}, {part.name}")
     for condition in measured.conditions:
         yield from _led(condition.without, f"without the condition that {condition.text}")

@@ -61,6 +61,10 @@ _SCOPE: Final = (
 DTYPES: Final = ("float64", "float32", "float16", "bfloat16")
 
 
+ERRATA: Final = frozenset({Verdict.REFUTED, Verdict.INCONSISTENT, Verdict.AMBIGUOUS, Verdict.HOLDS_UNDER})
+"""Verdicts of statements that a reader of the paper should not take as printed."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Family:
     """The findings of one subject whose check ids share what stands before the first dot."""
@@ -106,6 +110,11 @@ class Subject:
     @property
     def quiet(self) -> list[Finding]:
         return [finding for finding in self.findings if finding.verdict in QUIET]
+
+    @property
+    def errata(self) -> list[Finding]:
+        """The statements of a paper that do not stand as they are printed, gravest first."""
+        return by_gravity(finding for finding in self.findings if finding.kind == "claim" and finding.verdict in ERRATA)
 
     @property
     def scope(self) -> list[tuple[str, list[str], str]]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from wnverify.finding import Json, Verdict, dumps
+from wnverify.finding import Finding, Json, Verdict, dumps
 
 LARGEST_SHOWN: Final = 64
 """Entries of a witness array up to which a view writes them out."""
@@ -157,3 +157,15 @@ def _row_major(shape: Sequence[int]) -> list[int]:
         strides.append(step)
         step *= size
     return strides[::-1]
+
+
+def remedy(finding: Finding) -> str:
+    """What a reader should take in the place of a statement: the correction, what is needed besides, the readings."""
+    needed = [text.partition(": ")[2] for text in finding.conditions if text.startswith("needed besides: ")]
+    if finding.corrected:
+        return finding.corrected
+    if needed:
+        return f"only where: {'; '.join(needed)}"
+    if finding.readings:
+        return "; ".join(f"{item['reading']}: {item['verdict']}" for item in finding.readings)
+    return finding.message

@@ -146,7 +146,7 @@ def _environment(loader: jinja2.BaseLoader | None) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    names = ("short", "percent", "tally", "plural", "one_line", "flat", "plain")
+    names = ("short", "percent", "tally", "plural", "one_line", "flat", "plain", "remedy")
     made.filters.update({name: getattr(wording, name) for name in names})
     made.filters["slug"] = slug
     made.globals.update(

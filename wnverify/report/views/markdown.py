@@ -18,6 +18,7 @@ from wnverify.report.wording import (
     percent,
     plain,
     plural,
+    remedy,
     short,
     tally,
     witness_items,
@@ -100,6 +101,7 @@ def _subject(data: Digest, subject: Subject) -> list[str]:
     if subject.kind in ("claim", "theory", "experiment"):
         rows = [(_code(f.check), _tag(f), f.strength or "–", _text(one_line(f.statement))) for f in subject.findings]
         lines += _table(("Id", "Verdict", "Strength", "Statement"), rows)
+        lines += _errata(subject)
     elif subject.kind == "check":
         lines += _families(subject)
     else:
@@ -108,6 +110,15 @@ def _subject(data: Digest, subject: Subject) -> list[str]:
     for finding in subject.loud:
         lines += _full(data, finding)
     return lines
+
+
+def _errata(subject: Subject) -> list[str]:
+    """What does not stand as printed, with what to take in its place."""
+    rows = [
+        (_text(f.place or "–"), _code(f.check), _tag(f), _text(f.statement), _text(remedy(f))) for f in subject.errata
+    ]
+    table = _table(("Place", "Id", "Verdict", "Printed or implied", "To be taken instead"), rows)
+    return ["**Errata**", "", *table] if table else []
 
 
 def _families(subject: Subject) -> list[str]:
