@@ -1,0 +1,1 @@
+"""Constrained weight optimization: its constraints, its update, its view of reparametrization, and its tables."""
