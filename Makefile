@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Idle OpenMP threads must not spin: on shared cores that makes the same operation fifty times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: setup report quick reference test lint types imports bench clean
+.PHONY: setup report quick reference test gpu lint types imports bench clean
 
 setup: $(READY)
 
@@ -30,6 +30,10 @@ reference: setup
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
+# On a machine with a GPU and a PyTorch that can use it: the shared tests of every method, on that GPU.
+gpu: setup
+	$(BIN)/python -m pytest -m gpu
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -42,6 +46,7 @@ imports: setup
 
 bench: setup
 	$(BIN)/python benchmarks/gradient_engine.py --json benchmarks/gradient_engine.json
+	$(BIN)/python benchmarks/memory.py --json benchmarks/memory.json
 
 clean:
 	rm -rf $(VENV) reports/latest dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .wnverify

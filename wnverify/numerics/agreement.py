@@ -1,24 +1,35 @@
 """Is the PyTorch implementation of a method as accurate as its map allows, in float64 and in float32?
 
 Both implementations are given the same values; every error is divided by what the map's own condition number excuses
-(``matrices``).  The NumPy reference in float64 stands for the exact result, and is itself held against enclosures,
-which contain the exact result with proof.
+(``matrices``, ``sensitivity``).  The NumPy reference in float64 stands for the exact result, and is itself held against
+enclosures, which contain the exact result with proof.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Final
+from typing import Any, Final
 
 import torch
 
 from wnverify.finding import Evidence, Finding, Verdict, seed_of
-from wnverify.numerics import matrices
 from wnverify.numerics.edges import conditioning, undefined
-from wnverify.numerics.judge import Implementation, Subject, attempt, distance, finding, judge, said, subject_of
+from wnverify.numerics.judge import (
+    BITS,
+    UNDECIDED_FROM,
+    Implementation,
+    Subject,
+    attempt,
+    distance,
+    finding,
+    judge,
+    said,
+    subject_of,
+    subjects_of,
+)
 from wnverify.numerics.matrices import Matrix, Typed
 from wnverify.oracles.gradients import JacobianReport, check_backward
-from wnverify.oracles.ratio import Ratio, map_model
+from wnverify.oracles.ratio import Ratio
 
 DTYPES: Final = ("float64", "float32")
 ENCLOSED_ROWS: Final = 4
@@ -28,52 +39,85 @@ ENCLOSED_QUICK: Final = 6
 def numerics(
     method_id: str, seed: int = 0, quick: bool = False, implementation: Implementation | None = None
 ) -> list[Finding]:
-    """Every finding on the numerics of one method of the catalogue.
+    """Every finding on the numerics of one method of the catalogue, by itself and with each of its options.
 
     ``implementation`` (V (n, d) ↦ W, float64 and float32, differentiable) is judged in place of the method's own
-    PyTorch module.  Findings: ``agreement.forward``, ``agreement.backward``, ``agreement.enclosure``, ``conditioning``
-    and ``undefined``, one a dtype.  ``pass`` at ratio ≤ 1; ``fail`` where the ratio is at least 2 and half of the
+    PyTorch form without options.  Findings, one a dtype: ``agreement.forward``, ``agreement.backward``,
+    ``agreement.enclosure``, ``conditioning`` (of parametrizations, without options) and ``undefined``;
+    ``agreement.transform`` of a constraint and ``agreement.prox`` of a penalty that has one; what the reference or the
+    enclosure leaves out is left out.  ``pass`` at ratio ≤ 1; ``fail`` where the ratio is at least 2 and half of the
     digits are lost, or something raises inside the domain; ``hazard`` between.  ``ValueError`` for an unknown method.
     """
-    subject = subject_of(method_id, seed, quick, implementation)
+    subjects = subjects_of(method_id, seed, quick)
+    if implementation is not None:
+        subjects = [subject_of(method_id, seed, quick, implementation)]
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        checks = (forward, backward, enclosure, conditioning, undefined)
-        return [check(subject, dtype) for check in checks for dtype in DTYPES]
+        return [check(subject, dtype) for subject in subjects for check in _checks(subject) for dtype in DTYPES]
     finally:
         torch.set_num_threads(threads)
 
 
+def _checks(subject: Subject) -> list[Any]:
+    if subject.map.name in ("transform", "prox"):
+        return [beside]
+    checks: list[Any] = [forward]
+    checks += [backward] if subject.map.vjp is not None else []
+    if subject.map.ball is not None:
+        checks += [enclosure] + ([conditioning] if subject.map.name == "forward" and not subject.form.said else [])
+    return [*checks, undefined]
+
+
 def forward(subject: Subject, dtype: str) -> Finding:
     """W against the reference, at typed matrices and at the worst of many small random ones."""
+    routes, cases = _values(subject, dtype)
+    asked = "Is the value as near to the float64 reference, at the same input, as the map's conditioning allows?"
+    return finding(subject, "agreement.forward", dtype, asked, routes, cases)
 
+
+def beside(subject: Subject, dtype: str) -> Finding:
+    """The transform of a gradient, or the proximal point: against the reference, and against balls where there are."""
+    routes, cases = _values(subject, dtype)
+    if subject.map.ball is not None:
+        small = _enclosed(subject, dtype)
+        balls = {case.name: ball for case in small if (ball := _ball(subject, case)) is not None}
+
+        def ratio_of(case: Typed) -> Ratio:
+            return subject.model.value(case, distance(balls[case.name], subject.value(case.V, dtype)), dtype)
+
+        routes.append(judge(subject, dtype, "enclosure", [case for case in small if case.name in balls], ratio_of))
+    what = {"transform": "transformed gradient", "prox": "proximal point"}[subject.map.name]
+    asked = f"Is the {what} as near to the float64 reference, at the same input, as the map's conditioning allows?"
+    return finding(subject, f"agreement.{subject.map.name}", dtype, asked, routes, cases)
+
+
+def _values(subject: Subject, dtype: str) -> tuple[list[Evidence], list[Typed]]:
     def ratio_of(case: Typed) -> Ratio:
-        error = subject.value(case.V, dtype) - subject.reference.forward(case.V)
-        return matrices.forward_ratio(subject.id, case, error, dtype)
+        return subject.model.value(case, subject.value(case.V, dtype) - subject.map.reference(case.V), dtype)
 
     typed, searched = subject.cases(dtype), subject.searched(dtype)
     routes = [
         judge(subject, dtype, "arithmetic", typed, ratio_of),
         judge(subject, dtype, "property search", searched, ratio_of),
     ]
-    asked = "Is the value as near to the float64 reference, at the same input, as the map's conditioning allows?"
-    return finding(subject, "agreement.forward", dtype, asked, routes, [*typed, *searched])
+    return routes, [*typed, *searched]
 
 
 def backward(subject: Subject, dtype: str) -> Finding:
     """The gradient against the reference's, and in float64 against differences of the forward."""
 
     def ratio_of(case: Typed) -> Ratio:
-        error = subject.gradient(case.V, case.A, dtype) - subject.reference.vjp(case.V, case.A)
-        return matrices.backward_ratio(subject.id, case, error, dtype)
+        error = subject.gradient(case.V, case.A, dtype) - _vjp(subject, case.V, case.A)
+        return subject.model.gradient(case, error, dtype)
 
     typed, searched = subject.cases(dtype), subject.searched(dtype)
+    excused = subject.model.excused_gradient
     routes = [
-        judge(subject, dtype, "automatic differentiation", typed, ratio_of),
-        judge(subject, dtype, "property search", searched, ratio_of),
+        judge(subject, dtype, "automatic differentiation", typed, ratio_of, excused),
+        judge(subject, dtype, "property search", searched, ratio_of, excused),
     ]
-    if dtype == "float64":
+    if dtype == "float64" and not (subject.quick and subject.form.said):
         # With two columns nothing moves after centring, and no error is small relative to a zero Jacobian.
         generic = [case for case in typed if case.name.startswith("generic") and 2 < case.V.shape[1] <= 40]
         routes.append(_by_differences(subject, generic))
@@ -85,11 +129,9 @@ def _by_differences(subject: Subject, cases: list[Typed]) -> Evidence:
     """The backward against difference quotients of the forward, which know no formula."""
     reports, raised = {}, {}
     for case in cases:
-        _, kappa = matrices.smallest(subject.id, case.V)
-        condition = matrices.SECOND * float(kappa.max())
-        model = map_model("float64", case.V.size, condition=condition, roundings=matrices.ROUNDINGS)
+        model = subject.model.of_backward(case)
         seed, V = seed_of(subject.seed, "differences", case.name), torch.tensor(case.V)
-        report = attempt(check_backward, subject.implementation, (V,), seed=seed, model=model)
+        report = attempt(check_backward, subject.map.implementation, (V,), seed=seed, model=model)
         if isinstance(report, JacobianReport):
             reports[case.name] = report
         else:
@@ -114,26 +156,30 @@ def _by_differences(subject: Subject, cases: list[Typed]) -> Evidence:
 
 def enclosure(subject: Subject, dtype: str) -> Finding:
     """Values and gradients of both implementations against balls that provably contain the exact ones."""
-    small = [case for case in subject.cases(dtype) if len(case.V) <= ENCLOSED_ROWS and case.V.shape[1] <= 9]
-    cases = small[:ENCLOSED_QUICK] if subject.quick else small
-    balls = {case.name: (subject.ball(case.V), subject.ball(case.V, case.A)) for case in cases}
+    balls = {case: (_ball(subject, case), _ball_of_gradient(subject, case)) for case in _enclosed(subject, dtype)}
+    cases = [case for case, (of_W, _) in balls.items() if of_W is not None]
     farthest = {"value": 0.0, "gradient": 0.0}
 
-    def off(case: Typed, W: Matrix, G: Matrix, kind: str) -> tuple[Matrix, Ratio, Ratio]:
+    def off(case: Typed, value: Any, gradient: Any, kind: str) -> tuple[Matrix, list[Ratio]]:
         """Entry by entry a proved bound of the error of W; W's and G's in units of what is modelled."""
-        of_W, of_G = (distance(ball, X) for ball, X in zip(balls[case.name], (W, G), strict=True))
-        gradient = matrices.backward_ratio(subject.id, case, of_G, kind)
-        return of_W, matrices.forward_ratio(subject.id, case, of_W, kind), gradient
+        ball, ball_of_gradient = balls[case]
+        of_W = distance(ball, value())
+        ratios = [subject.model.value(case, of_W, kind)]
+        if ball_of_gradient is not None and subject.model.excused_gradient(case, kind) < UNDECIDED_FROM:
+            ratios.append(subject.model.gradient(case, distance(ball_of_gradient, gradient()), kind))
+        return of_W, ratios
 
     def of_reference(case: Typed) -> Ratio:
-        _, *both = off(case, subject.reference.forward(case.V), subject.reference.vjp(case.V, case.A), "float64")
-        return max(both, key=lambda ratio: ratio.value)
+        V, A = case.V, case.A
+        _, ratios = off(case, lambda: subject.map.reference(V), lambda: _vjp(subject, V, A), "float64")
+        return max(ratios, key=lambda ratio: ratio.value)
 
     def of_implementation(case: Typed) -> Ratio:
-        of_W, *both = off(case, subject.value(case.V, dtype), subject.gradient(case.V, case.A, dtype), dtype)
+        V, A = case.V, case.A
+        of_W, ratios = off(case, lambda: subject.value(V, dtype), lambda: subject.gradient(V, A, dtype), dtype)
         farthest["value"] = max(farthest["value"], float(of_W.max()))
-        farthest["gradient"] = max(farthest["gradient"], both[1].relative)
-        return max(both, key=lambda ratio: ratio.value)
+        farthest["gradient"] = max(farthest["gradient"], *(ratio.relative for ratio in ratios[1:]), 0.0)
+        return max(ratios, key=lambda ratio: ratio.value)
 
     judged = judge(subject, dtype, "enclosure", cases, of_implementation, of=f"PyTorch in {dtype}")
     reference = judge(subject, "float64", "enclosure", cases, of_reference, of="NumPy reference in float64")
@@ -146,3 +192,34 @@ def enclosure(subject: Subject, dtype: str) -> Finding:
     asked = "How far, by a proved bound, are value and gradient from the exact ones, and does the model excuse it?"
     message = proved if judged.verdict is reference.verdict is Verdict.PASS else ""
     return finding(subject, "agreement.enclosure", dtype, asked, [judged, reference], cases, message)
+
+
+def _enclosed(subject: Subject, dtype: str) -> list[Typed]:
+    """The cases small enough for balls."""
+    small = [case for case in subject.cases(dtype) if case.V.size <= 2 * ENCLOSED_ROWS * 9 and len(case.V) <= 8]
+    small = [case for case in small if case.V.shape[1] <= 9 and (subject.map.stacked or len(case.V) <= ENCLOSED_ROWS)]
+    return small[:ENCLOSED_QUICK] if subject.quick else small
+
+
+def _ball(subject: Subject, case: Typed) -> Any:
+    """Balls around the exact W; None where the enclosure cannot decide a branch."""
+    found = None if subject.map.ball is None else attempt(subject.map.ball, case.V, bits=BITS)
+    return None if isinstance(found, ValueError) else _raised(found)
+
+
+def _ball_of_gradient(subject: Subject, case: Typed) -> Any:
+    if subject.map.ball_vjp is None:
+        return None
+    found = attempt(subject.map.ball_vjp, case.V, case.A, bits=BITS)
+    return None if isinstance(found, ValueError) else _raised(found)
+
+
+def _raised(found: Any) -> Any:
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def _vjp(subject: Subject, V: Matrix, A: Matrix) -> Matrix:
+    """The reference's gradient; never asked where there is none."""
+    return subject.map.vjp(V, A)  # type: ignore[misc]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from wnverify.finding import Evidence, Finding, Json, Verdict, seed_of
 from wnverify.numerics import matrices
-from wnverify.numerics.judge import Subject, attempt, distance, finding, judge, said
-from wnverify.numerics.matrices import CENTRES, MIXES, Matrix, Typed
+from wnverify.numerics.judge import BITS, UNDECIDED_FROM, Subject, attempt, distance, finding, judge, said
+from wnverify.numerics.matrices import CENTRES, Matrix, Typed
 from wnverify.oracles.ratio import Ratio
 
 EXPONENTS: Final = {"float64": [0.5, *range(1, 11)], "float32": [0.5 * k for k in range(1, 11)]}
@@ -29,8 +29,8 @@ def conditioning(subject: Subject, dtype: str) -> Finding:
     points: dict[float, tuple[float, float]] = {}
 
     def ratio_of(case: Typed) -> Ratio:
-        error = distance(subject.ball(case.V), subject.value(case.V, dtype))
-        ratio = matrices.forward_ratio(subject.id, case, error, dtype)
+        ball: Any = subject.map.ball  # a parametrization without one is not asked
+        ratio = subject.model.value(case, distance(ball(case.V, bits=BITS), subject.value(case.V, dtype)), dtype)
         exponent = cases[case]
         points[exponent] = max(points.get(exponent, (0.0, 0.0)), (ratio.relative, ratio.model.relative))
         return ratio
@@ -54,14 +54,16 @@ def _graded(subject: Subject, dtype: str) -> tuple[str, dict[Typed, float]]:
     for exponent, trial in itertools.product(EXPONENTS[dtype], range(TRIALS)):
         seed = seed_of(subject.seed, "conditioning", trial)
         base, growing = matrices.normal(3, 6, seed=seed), np.logspace(0, -exponent, 3)
-        if subject.id in MIXES:
+        if subject.model.mixes:
             axis, V = "σ_1 / σ_n", matrices.with_singular_values(list(growing), 6, seed)
         elif subject.id in CENTRES:
             axis, V = "mean / spread", base / base.std(axis=1, keepdims=True) + 10.0**exponent
         else:
             axis, V = "largest / smallest row norm", base * growing[:, None]
         V = V.astype(dtype).astype(np.float64)
-        made[Typed(f"{axis} = 1e{exponent:g}, matrix {trial}", V, np.ones(V.shape))] = exponent
+        case = subject.fit(Typed(f"{axis} = 1e{exponent:g}, matrix {trial}", V, np.ones(V.shape)), dtype)
+        if case is not None:
+            made[case] = exponent
     return axis, made
 
 
@@ -70,7 +72,7 @@ def undefined(subject: Subject, dtype: str) -> Finding:
     seen: dict[str, Json] = {}
     verdicts: list[Verdict] = []
     for name, V in _edges(subject).items():
-        right, found = attempt(subject.reference.forward, V), attempt(subject.value, V, dtype)
+        right, found = attempt(subject.map.reference, V), attempt(subject.value, V, dtype)
         verdict, what = _decide(subject, Typed(name, V, V), right, found, dtype)
         verdicts.append(verdict)
         seen[name] = what if verdict is Verdict.PASS else f"{verdict}: {what}"
@@ -112,12 +114,17 @@ def _decide(subject: Subject, case: Typed, right: object, found: object, dtype: 
         if isinstance(found, Exception):
             return Verdict.HAZARD, f"no ValueError but {said(found)}"
         finite = np.isfinite(np.asarray(found)).all()
+        if not finite and not np.isfinite(case.V).all() and subject.form.method.kind != "parametrization":
+            # A loss or a gradient that is not finite is what training loops look for; a weight is used at once.
+            return Verdict.PASS, "what is not finite stays so"
         return Verdict.HAZARD, "finite numbers where there is no value" if finite else "NaN or infinity without a word"
     if isinstance(found, Exception):
         return Verdict.FAIL, f"there is a value, but {said(found)}"
     V = case.V.astype(dtype).astype(np.float64)
-    error = np.asarray(found) - subject.reference.forward(V)
-    ratio = matrices.forward_ratio(subject.id, Typed(case.name, V, V), error, dtype)
-    if ratio.value <= 1:
+    rounded = subject.fit(Typed(case.name, V, V), dtype)
+    if rounded is None:
+        return Verdict.PASS, f"no value of {dtype}"
+    ratio = subject.model.value(rounded, np.asarray(found) - subject.map.reference(V), dtype)
+    if ratio.value <= 1 or not ratio.model.relative < UNDECIDED_FROM:
         return Verdict.PASS, "the value"
     return Verdict.FAIL, f"another value, relative error {ratio.relative:.2g}"

@@ -1,12 +1,10 @@
-"""One method under test, one route over many cases, one finding from several routes."""
+"""One map under test, one route over many cases, one finding from several routes."""
 
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import math
 from collections.abc import Callable, Iterable, Sequence
-from types import ModuleType
 from typing import Any, Final
 
 import numpy as np
@@ -14,11 +12,12 @@ import torch
 from torch import Tensor
 
 from wnverify.finding import Evidence, Finding, Json, Verdict, encode_array
-from wnverify.methods.catalogue import methods
 from wnverify.numerics import matrices
-from wnverify.numerics.matrices import Matrix, Typed
+from wnverify.numerics.forms import Form, Map, forms, judged
+from wnverify.numerics.matrices import ANALYTIC, Matrix, Typed
+from wnverify.numerics.sensitivity import Analytic, Generic, Model
 from wnverify.oracles import enclosures
-from wnverify.oracles.ratio import REFUTES_FROM, Ratio, unit_roundoff
+from wnverify.oracles.ratio import LARGEST, REFUTES_FROM, Ratio, unit_roundoff
 
 Implementation = Callable[[Tensor], Tensor]
 UNDECIDED_FROM: Final = 0.1
@@ -29,54 +28,76 @@ BITS: Final = 512
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Subject:
-    """A method, its three forms, and which matrices it is judged at."""
+    """One map of a method with its options, its error model, and which matrices it is judged at."""
 
-    id: str
-    reference: ModuleType
-    enclosure: ModuleType
-    implementation: Implementation
+    form: Form
+    map: Map
+    model: Model
     seed: int
     quick: bool
 
+    @property
+    def id(self) -> str:
+        return self.form.method.id
+
     def cases(self, dtype: str) -> list[Typed]:
-        """The typed matrices at which the method is defined."""
-        return self.defined(matrices.typed(dtype, self.seed, quick=self.quick))
+        """The typed matrices at which the map is defined and its value a number of the dtype.
+
+        In a quick run with options a third of them: what they share with the method itself is judged there.
+        """
+        typed = list(matrices.typed(dtype, self.seed, quick=self.quick))
+        return self.defined(typed[::3] if self.quick and self.form.said else typed, dtype)
 
     def searched(self, dtype: str) -> list[Typed]:
-        return self.defined(matrices.random_small(dtype, self.seed, 20 if self.quick else 80))
+        count = 80 if not self.quick else 8 if self.form.said else 20
+        return self.defined(matrices.random_small(dtype, self.seed, count), dtype)
 
-    def defined(self, cases: Iterable[Typed]) -> list[Typed]:
-        return [case for case in cases if not isinstance(attempt(self.reference.forward, case.V), Exception)]
+    def defined(self, cases: Iterable[Typed], dtype: str) -> list[Typed]:
+        return [fit for case in cases if (fit := self.fit(case, dtype)) is not None]
+
+    def fit(self, case: Typed, dtype: str) -> Typed | None:
+        """The case as this map takes it; None where there is no value, or none that the dtype can hold."""
+        if self.map.stacked:
+            case = Typed(case.name, np.concatenate([case.V, case.A]), np.ones((1, 1)))
+        with np.errstate(over="ignore", invalid="ignore"):
+            W = attempt(self.map.reference, case.V)
+        if isinstance(W, Exception) or not np.abs(W).max() < LARGEST[dtype]:
+            return None
+        return case if W.shape == case.A.shape else Typed(case.name, case.V, np.resize(case.A, W.shape))
 
     def value(self, V: Matrix, dtype: str) -> Matrix:
         """The implementation's W, as float64."""
         with torch.no_grad():
-            return _array(self.implementation(_tensor(V, dtype)))
-
-    def ball(self, V: Matrix, A: Matrix | None = None) -> Any:
-        """Balls around the exact W, or around the exact gradient for the cotangent A."""
-        return self.enclosure.forward(V, bits=BITS) if A is None else self.enclosure.vjp(V, A, bits=BITS)
+            return _array(self.map.implementation(_tensor(V, dtype)))
 
     def gradient(self, V: Matrix, A: Matrix, dtype: str) -> Matrix:
         """The implementation's gradient for the cotangent A, as float64."""
         leaf = _tensor(V, dtype).requires_grad_()
-        (G,) = torch.autograd.grad(self.implementation(leaf), leaf, _tensor(A, dtype))
+        (G,) = torch.autograd.grad(self.map.implementation(leaf), leaf, _tensor(A, dtype))
         return _array(G)
 
 
 def subject_of(method_id: str, seed: int, quick: bool, implementation: Implementation | None = None) -> Subject:
-    """The method of the catalogue; ``implementation`` in place of its own PyTorch module where given."""
-    known = {method.id: method for method in methods()}
+    """The first map of the method of the catalogue; ``implementation`` in place of its PyTorch form where given."""
+    subject = subjects_of(method_id, seed, quick)[0]
+    if implementation is None:
+        return subject
+    return dataclasses.replace(subject, map=dataclasses.replace(subject.map, implementation=implementation))
+
+
+def subjects_of(method_id: str, seed: int, quick: bool) -> list[Subject]:
+    """Every map of the method of the catalogue, by itself and with each of its options."""
+    known = {method.id: method for method in judged()}
     if method_id not in known:
         raise ValueError(f"method_id must be one of {', '.join(known)}; got {method_id!r}")
-    module = known[method_id].module
-    reference, enclosure = (importlib.import_module(f"{module}.{form}") for form in ("reference", "enclosure"))
-    if implementation is None:
-        name = method_id.replace("_", " ").title().replace(" ", "")
-        parametrization = getattr(importlib.import_module(f"{module}.pytorch"), name)
-        # The gain is a factor of its own; what is judged is the direction.
-        implementation = parametrization(**({"gain": False} if method_id == "weight_normalization" else {}))
-    return Subject(method_id, reference, enclosure, implementation, seed, quick)
+    return [
+        Subject(form, of, _model(form, of, seed), seed, quick) for form in forms(known[method_id]) for of in form.maps()
+    ]
+
+
+def _model(form: Form, of: Map, seed: int) -> Model:
+    known = form.method.id in ANALYTIC and not form.said
+    return Analytic(form.method.id) if known else Generic(of, seed, form.method.id)
 
 
 def attempt(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
@@ -93,12 +114,17 @@ def judge(
     route: str,
     cases: Sequence[Typed],
     ratio_of: Callable[[Typed], Ratio],
+    excused: Callable[[Typed, str], float] | None = None,
     **figures: Json,
 ) -> Evidence:
-    """The worst case of a route.  A case whose model excuses 0.1 or more is undecided, also where something raises."""
+    """The worst case of a route.
+
+    A case is undecided where the model of the value, or what ``excused`` says in its place, is 0.1 or more, also where
+    something raises.
+    """
     ratios, raised, undecided = {}, {}, []
     for case in cases:
-        if not matrices.excused(subject.id, case.V, dtype) < UNDECIDED_FROM:
+        if not (excused or subject.model.excused)(case, dtype) < UNDECIDED_FROM:
             undecided.append(case.name)
             continue
         found = attempt(ratio_of, case)
@@ -156,14 +182,14 @@ def finding(
     wrong = worst.verdict in (Verdict.FAIL, Verdict.HAZARD)
     return Finding(
         kind="method",
-        id=f"method/{subject.id}/{check}/{dtype}",
+        id=f"method/{subject.id}/{check}/{subject.form.case(dtype)}",
         subject=subject.id,
         check=check,
         verdict=worst.verdict,
         statement=statement,
         message=message or f"{worst.route}: {worst.note}",
         routes=tuple(routes),
-        conditions=(f"inputs that {dtype} holds exactly", "one thread"),
+        conditions=(*subject.form.conditions, f"inputs that {dtype} holds exactly", "one thread"),
         witness={"V": encode_array(seen.V, seed=subject.seed, generator=seen.name)} if wrong and seen else None,
         replay=f'python -c "from wnverify.numerics.agreement import numerics; '
         f"print(*numerics({subject.id!r}, seed={subject.seed}, quick={subject.quick}), sep='\\n')\"",

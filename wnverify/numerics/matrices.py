@@ -1,7 +1,8 @@
-"""Typed test matrices, and what the map of each method may lose at one: its local condition number.  NumPy only.
+"""Typed test matrices, and what a polar factor may lose at one: its local condition number.  NumPy only.
 
-Every method here is the polar factor of blocks: of each row (weight normalization), of each centred row, of the whole
-centred matrix.  Let σ be the smallest singular value of a block (the row's norm where the block is a row).  Then
+Three methods (``ANALYTIC``) are the polar factor of blocks: of each row (weight normalization), of each centred row, of
+the whole centred matrix.  Let σ be the smallest singular value of a block (the row's norm where the block is a row).
+Then
 
     ‖dW‖ ≤ ‖dV‖ / σ,        ‖vjp(A)‖ ≤ ‖A‖ / σ,        ‖d vjp(A)‖ ≤ (2/√3) ‖A‖ ‖dV‖ / σ².
 
@@ -30,7 +31,8 @@ SHAPES: Final = ((1, 2), (1, 6), (2, 3), (3, 5), (5, 12), (4, 4), (7, 3), (16, 4
 LARGEST_QUICK: Final = 700
 CENTRES: Final = frozenset({"centred_weight_normalization", "orthogonal_weight_normalization"})
 MIXES: Final = frozenset({"orthogonal_weight_normalization"})
-"""Methods in which the rows of a weight depend on each other."""
+"""Those of them in which the rows of a weight depend on each other."""
+ANALYTIC: Final = CENTRES | {"weight_normalization"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -100,11 +102,11 @@ def smallest(method_id: str, V: Matrix) -> tuple[Matrix, Matrix]:
     """(σ, κ) of each block, shape (blocks, 1): σ as above, κ = ‖V‖_F / (σ ‖W‖_F), the condition number of the map."""
     X = V - V.mean(axis=1, keepdims=True) if method_id in CENTRES else V
     if method_id not in MIXES:
-        sigma, size = _norms(X), _norms(V)
+        sigma, size = norms(X), norms(V)
         return sigma, np.divide(size, sigma, out=np.full(size.shape, math.inf), where=sigma > 0)
     largest = np.abs(X).max() or 1.0
     sigma = np.array([[largest * np.linalg.svd(X / largest, compute_uv=False)[-1]]])
-    size = _norms(V.reshape(1, -1)) / math.sqrt(len(V))
+    size = norms(V.reshape(1, -1)) / math.sqrt(len(V))
     return sigma, np.divide(size, sigma, out=np.full(size.shape, math.inf), where=sigma > 0)
 
 
@@ -119,7 +121,7 @@ def backward_ratio(method_id: str, case: Typed, error: Matrix, dtype: str) -> Ra
     """‖error‖ σ ÷ (‖A‖ × model) of the worst block: relative to the largest gradient that A could have."""
     sigma, kappa = smallest(method_id, case.V)
     # Multiplied by σ entry by entry: the squares of gradients at rows of size 1e-200 overflow.
-    return _worst(method_id, error * sigma, _norms(_blocks(method_id, case.A)), SECOND * kappa, dtype)
+    return _worst(method_id, error * sigma, norms(_blocks(method_id, case.A)), SECOND * kappa, dtype)
 
 
 def excused(method_id: str, V: Matrix, dtype: str) -> float:
@@ -130,7 +132,7 @@ def excused(method_id: str, V: Matrix, dtype: str) -> float:
 
 def _worst(method_id: str, error: Matrix, scale: Matrix, condition: Matrix, dtype: str) -> Ratio:
     terms = _terms(method_id, error)
-    blocks = np.broadcast_arrays(_norms(_blocks(method_id, error)), scale, condition)
+    blocks = np.broadcast_arrays(norms(_blocks(method_id, error)), scale, condition)
     ratios = [
         Ratio(float(e), float(s), map_model(dtype, terms, condition=float(c), roundings=ROUNDINGS))
         for e, s, c in zip(*(block[:, 0] for block in blocks), strict=True)
@@ -147,7 +149,7 @@ def _blocks(method_id: str, X: Matrix) -> Matrix:
     return X.reshape(1, -1) if method_id in MIXES else X
 
 
-def _norms(X: Matrix) -> Matrix:
+def norms(X: Matrix) -> Matrix:
     """Row norms, (n, 1), of numbers whose squares may over- or underflow."""
     largest: Matrix = np.abs(X).max(axis=1, keepdims=True)
     usual = (largest > 0) & (largest < math.inf)
