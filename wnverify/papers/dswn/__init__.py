@@ -1,0 +1,1 @@
+"""Executable claims of *Deep structural weight normalization* (DSWN)."""

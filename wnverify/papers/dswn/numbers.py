@@ -1,0 +1,98 @@
+"""DSWN, section 4: the numbers of Tables 1 and 2 and of the text, as printed, each with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from wnverify.finding import Evidence, Json
+from wnverify.papers.claims import said
+
+Table1 = Mapping[str, tuple[str, str]]
+
+TABLE_1: Final[Table1] = MappingProxyType(
+    {
+        "Standard": ("94.74", "96.52"),
+        "QR": ("94.38", "94.82"),
+        "WN": ("97.60", "97.33"),
+        "OWN": ("96.61", "98.54"),
+        "DSWN-NM": ("97.90", "98.88"),
+    }
+)
+"""Table 1: mean test accuracy in percent of fully connected networks on MNIST and PIE."""
+MNIST, PIE = 0, 1
+
+
+class Cell(NamedTuple):
+    """An average accuracy and its standard deviation, in percent."""
+
+    mean: str
+    deviation: str
+
+
+Table2 = Mapping[str, tuple[Cell, Cell]]
+
+TABLE_2: Final[Table2] = MappingProxyType(
+    {
+        "Standard": (Cell("90.88", "0.18"), Cell("64.72", "0.20")),
+        "WN": (Cell("90.25", "0.26"), Cell("65.83", "0.23")),
+        "OWN": (Cell("91.24", "0.13"), Cell("67.24", "0.15")),
+        "DSWN-NM": (Cell("91.74", "0.14"), Cell("67.64", "0.10")),
+    }
+)
+"""Table 2: VGG on CIFAR-10 and CIFAR-100, five independent runs."""
+CIFAR_10, CIFAR_100 = 0, 1
+RUNS: Final = 5
+OURS: Final = "DSWN-NM"
+HALF_A_DIGIT: Final = Decimal("0.05")
+"""How far a number printed with one decimal may be from the one measured."""
+
+TEST_IMAGES: Final[Mapping[str, int]] = MappingProxyType({"MNIST": 10_000, "PIE": 1_340})
+"""MNIST: 10 classes of 1,000 by sec. 4.2.1; PIE: the sample of sec. 4.2.1."""
+
+
+def exactly(holds: bool, note: str, **figures: Json) -> Evidence:
+    """Decimals compared exactly: a change in the last printed digit would be noticed."""
+    return said("arithmetic", holds, note, power=0.0, figures=figures)
+
+
+def only_in(place: str, what: str) -> Evidence:
+    """Nothing in the text holds what is asked."""
+    return said("reading", None, f"only {place} could tell {what}, and the text does not contain its data")
+
+
+def column(table: Table1, index: int) -> dict[str, Decimal]:
+    """Method → accuracy, of one column of Table 1."""
+    return {method: Decimal(cells[index]) for method, cells in table.items()}
+
+
+def means(table: Table2, index: int) -> dict[str, Decimal]:
+    """Method → mean accuracy, of one column of Table 2."""
+    return {method: Decimal(cells[index].mean) for method, cells in table.items()}
+
+
+def printed(row: Mapping[str, Decimal]) -> dict[str, Json]:
+    """Accuracies as they are printed, for a witness."""
+    return {method: str(value) for method, value in row.items()}
+
+
+def changed1(method: str, index: int, value: str) -> Table1:
+    """Table 1 with another number in one cell: for planted faults."""
+    cells = list(TABLE_1[method])
+    cells[index] = value
+    return {**TABLE_1, method: (cells[0], cells[1])}
+
+
+def changed2(method: str, index: int, mean: str, deviation: str = "") -> Table2:
+    """Table 2 with another cell: for planted faults."""
+    cells = list(TABLE_2[method])
+    cells[index] = Cell(mean, deviation or cells[index].deviation)
+    return {**TABLE_2, method: (cells[0], cells[1])}
+
+
+def rest_of(ours: str, gain: str, *, relative: bool) -> Fraction:
+    """The accuracy that ``ours`` exceeds by ``gain`` per cent, in points or as a share of it."""
+    return Fraction(ours) / (1 + Fraction(gain) / 100) if relative else Fraction(ours) - Fraction(gain)
