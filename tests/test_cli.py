@@ -78,7 +78,7 @@ def _seconds(folder: Path) -> float:
         (["audit", "my_norm.py:MyNorm", "--timeout", "-1"], "positive number"),
         (["audit", "my_norm.py:MyNorm", "--json", "no/such/folder/out.json"], "no/such/folder"),
         (["claims", "CWN-NOPE"], "matches no decided claim"),
-        (["methods", "nope"], "must be one of weight_normalization"),
+        (["methods", "nope"], "must be a name that `wnverify methods` lists; got 'nope'"),
         (["selftest", "--fault", "nope"], "matches no variant"),
     ],
 )

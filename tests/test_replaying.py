@@ -37,20 +37,23 @@ def test_a_witness_is_found_again_in_a_fresh_process():
 def test_what_does_not_come_out_again_differs(changes):
     """A changed verdict or witness in the file is noticed."""
     done = replay(stored(**changes))
-    assert done.found is not None and not done.same
+    assert done.found is not None
+    assert not done.same
 
 
 @pytest.mark.parametrize("command", ["", "rm -rf x", "python -m wnverify report", "python -m other claims X"])
 def test_only_commands_of_the_lab_are_run(command):
     """A file cannot make the lab run something else."""
     done = replay(stored(replay=command))
-    assert not done.same and "is no command of the lab" in done.problem
+    assert not done.same
+    assert "is no command of the lab" in done.problem
 
 
 def test_a_command_that_fails_is_a_problem_not_a_match():
     """An unknown id: the command's own message is told."""
     done = replay(stored(replay="python -m wnverify claims CWN-NONE"))
-    assert not done.same and "matches no decided claim" in done.problem
+    assert not done.same
+    assert "matches no decided claim" in done.problem
 
 
 def test_findings_are_chosen_by_id_check_or_witness(tmp_path):

@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import wnverify
+from wnverify.auditing.target import KINDS
 
 EXIT_CALL: Final = 2
 
 DESCRIPTION: Final = """Tells whether a weight-normalization method is what it says it is.
 
-  wnverify audit my_norm.py:MyNorm    judge a parametrization of yours
+  wnverify audit my_norm.py:MyNorm    judge a parametrization, projection or penalty of yours
   wnverify report                     the numerics report: claims, methods, audits, planted faults
   wnverify selftest                   every planted fault must be caught, every right variant pass
 """
@@ -45,8 +46,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"wnverify {wnverify.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    audit = commands.add_parser("audit", help="judge parametrizations", description="Judge parametrizations V → W.")
-    audit.add_argument("targets", nargs="+", metavar="TARGET", help="package.module:name or path/file.py:name")
+    described = "Judge parametrizations V → W, projections W → W for after a step, and penalties W → scalar."
+    audit = commands.add_parser("audit", help="judge parametrizations, projections, penalties", description=described)
+    place = "package.module:name, path/file.py:name or a method's id"
+    audit.add_argument("targets", nargs="*", metavar="TARGET", help=place)
+    audit.add_argument("--all-methods", action="store_true", help="every method of the catalogue, with its options")
+    audit.add_argument("--kind", choices=KINDS, help="what TARGET is, where it is not recognised")
     pairs: dict[str, Any] = {"action": "append", "default": [], "type": _pair}
     audit.add_argument("--arg", metavar="NAME=VALUE", help="constructor argument", **pairs)
     audit.add_argument("--declare", metavar="NAME[=VALUE]", help="a declared property", **pairs)
@@ -62,11 +67,18 @@ def _parser() -> argparse.ArgumentParser:
     _common(selftest)
 
     claims = commands.add_parser("claims", help="statements of the papers and their verdicts")
-    claims.add_argument("ids", nargs="*", metavar="ID", help="only these claims: CWN-EQ3, CWN-*")
+    claims.add_argument("ids", nargs="*", metavar="ID", help="only these: CWN-EQ3, CWN-*; one alone is shown in full")
+    listed: dict[str, Any] = {"action": "append", "default": []}
+    claims.add_argument("--paper", metavar="PAPER", help="only of this: cwn, dswn, cwo, norm_loss, l1inf", **listed)
+    claims.add_argument("--verdict", metavar="VERDICT", help="show only these: refuted, holds-under, …", **listed)
     _common(claims)
 
+    replay = commands.add_parser("replay", help="is a finding of a results.json found again?")
+    replay.add_argument("results", metavar="RESULTS", help="a results.json")
+    replay.add_argument("ids", nargs="*", metavar="ID", help="findings by id or check; all with a witness if none")
+
     methods = commands.add_parser("methods", help="the catalogue of methods")
-    methods.add_argument("names", nargs="*", metavar="NAME", help="only these")
+    methods.add_argument("names", nargs="*", metavar="NAME", help="all that is known of these: cwn, norm_loss")
     return parser
 
 

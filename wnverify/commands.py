@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 
@@ -20,6 +20,9 @@ from wnverify.report import results
 from wnverify.runner import RunResult
 from wnverify.workitem import Outcome, WorkItem
 
+if TYPE_CHECKING:
+    from wnverify.auditing.target import TargetSpec
+
 EXIT_WRONG: Final = 1
 EXIT_INTERRUPTED: Final = 130
 WRONG: Final = frozenset({Verdict.FAIL, Verdict.ERROR})
@@ -28,9 +31,9 @@ JOURNALS: Final = Path(".wnverify")
 
 def audit(arguments: argparse.Namespace) -> int:
     """``wnverify audit TARGET…``: 0 nothing wrong, 1 something failed, 2 the call is wrong."""
-    from wnverify.auditing.suite import run_audit, specs_of
+    from wnverify.auditing.suite import run_audit
 
-    specs = specs_of(arguments.targets, dict(arguments.arg), dict(arguments.declare))
+    specs = _audit_specs(arguments)
     key = {
         "specs": [spec.to_json() for spec in specs],
         "checks": arguments.check,
@@ -52,6 +55,22 @@ def audit(arguments: argparse.Namespace) -> int:
     return _finish(result, arguments, journal)
 
 
+def _audit_specs(arguments: argparse.Namespace) -> Sequence[TargetSpec]:
+    """What is audited: the TARGETs, or every method; what is left out is said on standard error."""
+    from wnverify.auditing.catalogued import every_method
+    from wnverify.auditing.suite import specs_of
+
+    if not arguments.all_methods:
+        return specs_of(arguments.targets, dict(arguments.arg), dict(arguments.declare), arguments.kind)
+    if arguments.targets or arguments.arg or arguments.declare or arguments.kind:
+        raise ValueError("--all-methods stands alone: no TARGET, --arg, --declare or --kind beside it")
+    specs, skipped = every_method()
+    if not arguments.quiet:
+        for line in skipped:
+            print(f"not audited: {line}", file=sys.stderr)
+    return specs
+
+
 def selftest(arguments: argparse.Namespace) -> int:
     """``wnverify selftest``: 1 unless every planted fault is caught and every right variant passes."""
     from wnverify.auditing.selftest import selftest_items
@@ -62,27 +81,53 @@ def selftest(arguments: argparse.Namespace) -> int:
 
 
 def claims(arguments: argparse.Namespace) -> int:
-    """``wnverify claims [ID…]``: the verdicts of the papers' statements; 1 only when deciding one broke."""
+    """``wnverify claims [ID…]``: the verdicts of the papers' statements; 1 only when deciding one broke.
+
+    A table; with a single statement, or --verbose, all of its evidence.
+    """
+    from wnverify.papers.ledger import MODULE_OF
     from wnverify.reporting import claim_items
 
+    papers = {name: prefix for prefix, name in MODULE_OF.items()}
+    for name in arguments.paper:
+        if name not in papers:
+            raise ValueError(f"--paper must be one of {', '.join(papers)}; got {name!r}")
+    known = [str(verdict) for verdict in Verdict]
+    for name in arguments.verdict:
+        if name not in known:
+            raise ValueError(f"--verdict must be one of {', '.join(known)}; got {name!r}")
     items = claim_items(arguments.ids, quick=arguments.quick, **_limits(arguments))
-    return _run_items("claims", items, arguments, warm=("numpy", "wnverify.papers.claims"))
+    if arguments.paper:
+        items = [item for item in items if item.subject in arguments.paper]
+    # What claims import on the way: loaded inside one it would look as if that claim had altered the process.
+    warm = ("numpy", "scipy.optimize", "scipy.stats", "sympy", "flint", "wnverify.papers.claims")
+    return _run_items("claims", items, arguments, warm=warm, show=_show_statements)
+
+
+def replay(arguments: argparse.Namespace) -> int:
+    """``wnverify replay RESULTS [ID…]``: 0 where every finding came out again as it is stored, 1 otherwise."""
+    from wnverify.replaying import chosen
+    from wnverify.replaying import replay as run
+
+    wrong = 0
+    for stored in chosen(arguments.results, arguments.ids):
+        done = run(stored)
+        wrong += not done.same
+        said = done.problem or (
+            f"{done.found.verdict}, the same witness"
+            if done.same and done.found
+            else f"stored {stored.verdict}, found {done.found.verdict if done.found else 'nothing'}"
+            + (", another witness" if done.found and done.found.witness != stored.witness else "")
+        )
+        print(f"{'again' if done.same else 'DIFFERS'}  {stored.id}: {said}", flush=True)
+    return EXIT_WRONG if wrong else 0
 
 
 def methods(arguments: argparse.Namespace) -> int:
-    """``wnverify methods [NAME…]``: the catalogue, read without torch or NumPy."""
-    from wnverify.methods.catalogue import methods as catalogue
+    """``wnverify methods [NAME…]``: the catalogue, or all that is known of the named methods."""
+    from wnverify.listing import show
 
-    known = {method.id: method for method in catalogue()}
-    for name in arguments.names:
-        if name not in known:
-            raise ValueError(f"NAME must be one of {', '.join(known)}; got {name!r}")
-    console = Console(width=None if sys.stdout.isatty() else 100)
-    for name in arguments.names or known:
-        method = known[name]
-        console.print(f"[bold]{method.id}[/]  {method.title}", highlight=False)
-        for label in ("formula", "source", "holds", "undefined", "cost"):
-            console.print(f"  {label}: {getattr(method, label)}", highlight=False, markup=False)
+    show(Console(width=None if sys.stdout.isatty() else 120), arguments.names)
     return 0
 
 
@@ -138,17 +183,28 @@ class _Watch:
             self._progress.__exit__(*error)
 
 
-def _run_items(command: str, items: Sequence[WorkItem], arguments: argparse.Namespace, warm: tuple[str, ...]) -> int:
+def _run_items(
+    command: str,
+    items: Sequence[WorkItem],
+    arguments: argparse.Namespace,
+    warm: tuple[str, ...],
+    show: Callable[[Mapping[str, Any], argparse.Namespace], None] | None = None,
+) -> int:
     key = {"items": [item.id for item in items], "seed": arguments.seed, "quick": arguments.quick}
     with _journal(command, key, arguments) as journal, _Watch(arguments) as watch:
         result = runner.run(items, workers=arguments.workers, warm=warm, journal=journal, on_outcome=watch(len(items)))
-    return _finish(result, arguments, journal)
+    return _finish(result, arguments, journal, show)
 
 
-def _finish(result: RunResult, arguments: argparse.Namespace, journal: Journal) -> int:
+def _finish(
+    result: RunResult,
+    arguments: argparse.Namespace,
+    journal: Journal,
+    show: Callable[[Mapping[str, Any], argparse.Namespace], None] | None = None,
+) -> int:
     if result.interrupted:
         return _interrupted()
-    _show(_document(result), arguments)
+    (show or _show)(_document(result), arguments)
     journal.path.unlink()
     return EXIT_WRONG if any(finding.verdict in WRONG for finding in result.findings) else 0
 
@@ -161,6 +217,24 @@ def _show(doc: Mapping[str, Any], arguments: argparse.Namespace) -> None:
         sys.stdout.write(dumps(dict(doc), indent=1) + "\n")
         return
     terminal.sheet(doc, _console(), verbose=arguments.verbose)
+    if arguments.json:
+        results.write(arguments.json, doc)
+
+
+def _show_statements(doc: Mapping[str, Any], arguments: argparse.Namespace) -> None:
+    """A table of statements, or one in full; the document in --json FILE as ``_show`` has it."""
+    from wnverify.report.views import statements
+
+    if arguments.json == "-":
+        _show(doc, arguments)
+        return
+    findings = [Finding.from_json(record) for record in doc["findings"]]
+    if len(findings) == 1 or arguments.verbose:
+        for finding in findings:
+            if not arguments.verdict or str(finding.verdict) in arguments.verdict:
+                statements.full(_console(), finding)
+    else:
+        statements.table(_console(), findings, arguments.verdict)
     if arguments.json:
         results.write(arguments.json, doc)
 
@@ -208,4 +282,4 @@ def _console() -> Console:
     return Console(width=None if sys.stdout.isatty() else 110, soft_wrap=False)
 
 
-__all__ = ["Finding", "audit", "claims", "methods", "report", "selftest"]
+__all__ = ["Finding", "audit", "claims", "methods", "replay", "report", "selftest"]

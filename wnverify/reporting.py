@@ -15,9 +15,9 @@ from wnverify.workitem import Outcome, WorkItem
 if TYPE_CHECKING:
     from wnverify.papers.claims import Claim
 
-WARM: Final = ("torch", "wnverify.auditing.warm")
-PUBLIC: Final = ("weight_norm", "spectral_norm", "orthogonal")
-"""The parametrizations of torch.nn.utils.parametrizations that the report audits."""
+WARM: Final = ("torch", "scipy.optimize", "scipy.stats", "sympy", "flint", "wnverify.auditing.warm")
+BESIDES: Final = ("torch.nn.utils.parametrizations:weight_norm",)
+"""What the report audits beside the methods of the catalogue."""
 
 
 def build_report(
@@ -30,6 +30,7 @@ def build_report(
     **limits: Any,
 ) -> tuple[RunResult, dict[str, Any]]:
     """Every finding of the report, and how many rows of each paper's ledger are decided."""
+    from wnverify.auditing.catalogued import every_method
     from wnverify.auditing.selftest import selftest_items
     from wnverify.auditing.suite import run_audit, shared_children, specs_of
 
@@ -38,7 +39,8 @@ def build_report(
         *_numerics_items(seed, quick, limits),
         *selftest_items(quick=quick, seed=seed, **limits),
     ]
-    specs = specs_of(_audited())
+    ours, _ = every_method()
+    specs = [*ours, *specs_of(BESIDES)]
     watch: list[Callable[[Outcome], object] | None] = []
 
     def planned(audit_items: int) -> Callable[[Outcome], object] | None:
@@ -96,15 +98,8 @@ def coverage(findings: list[Finding]) -> dict[str, Any]:
     }
 
 
-def _audited() -> list[str]:
-    from wnverify.methods.catalogue import methods
-
-    ours = [f"{m.module}.pytorch:{m.id.replace('_', ' ').title().replace(' ', '')}" for m in methods()]
-    return [*ours, *(f"torch.nn.utils.parametrizations:{name}" for name in PUBLIC)]
-
-
 def _numerics_items(seed: int, quick: bool, limits: Mapping[str, Any]) -> list[WorkItem]:
-    from wnverify.methods.catalogue import methods
+    from wnverify.numerics.forms import judged
 
     return [
         WorkItem(
@@ -117,5 +112,5 @@ def _numerics_items(seed: int, quick: bool, limits: Mapping[str, Any]) -> list[W
             statement="Do the implementations agree, as accurately as the map's conditioning allows?",
             **limits,
         )
-        for method in methods()
+        for method in judged()
     ]

@@ -18,12 +18,15 @@ SUBJECTS = Path(__file__).parent / "subjects"
 
 
 def spec_of(
-    target: object, arguments: Mapping[str, Any] | None = None, declare: Mapping[str, Any] | None = None
+    target: object,
+    arguments: Mapping[str, Any] | None = None,
+    declare: Mapping[str, Any] | None = None,
+    kind: str | None = None,
 ) -> TargetSpec:
     """``"kinds.py:Plain"`` of the subjects' folder, or a live object."""
     if isinstance(target, str):
-        return parse_target(f"{SUBJECTS / target}", arguments or {}, declare or {})
-    return pickle_target(target, arguments or {}, declare or {})
+        return parse_target(f"{SUBJECTS / target}", arguments or {}, declare or {}, kind)
+    return pickle_target(target, arguments or {}, declare or {}, kind)
 
 
 def subject_of(target: object, **said: Any) -> Subject:

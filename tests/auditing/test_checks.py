@@ -112,9 +112,10 @@ def test_a_sound_subject_passes_at_every_place_that_is_looked_at(check):
 
 
 def test_no_check_is_without_a_list():
-    """Declared properties share one function; two checks list what the subject has, not where they look."""
+    """Declared properties share one function; two checks list what the subject has, two are for other kinds."""
     shared = {name for name in checks() if name.startswith("property.")} - {"property.unit_norm_rows"}
-    assert set(checks()) - shared - set(COVERED) == {"gradient.rows", "gradient.parameters"}
+    others = {"gradient.rows", "gradient.parameters", "contract.prox", "lifecycle.steps"}
+    assert set(checks()) - shared - set(COVERED) == others
 
 
 @pytest.mark.parametrize("check", [name for name in COVERED if name.startswith(("gradient.", "precision."))])
@@ -181,6 +182,12 @@ def test_what_is_wrong_with_a_backward_is_said(subject, verdict, said):
     sheet = sheet_of("gradient.vjp", f"checked.py:{subject}")
     assert says(sheet) == dict.fromkeys(SHAPES, verdict)
     assert all(said in case.message for case in sheet.cases)
+
+
+def test_a_cotangent_that_is_overwritten_is_told_from_a_wrong_gradient():
+    """Only what the caller still holds is accused, at every shape; every gradient is right."""
+    sheet = sheet_of("gradient.loss", "checked.py:OverwritesItsCotangent")
+    assert says(sheet) == {f"{shape} the cotangent itself, after the backward": FAIL for shape in SHAPES[:4]}
 
 
 @pytest.mark.parametrize(
@@ -320,11 +327,13 @@ def test_discovery_leaves_out_what_is_declared():
     assert not {"unit_norm_rows", "zero_mean_rows", "orthonormal_rows", "shift_invariant_rows"} & free
 
 
-def test_a_penalty_module_is_found_out_by_its_shape():
+def test_a_penalty_that_is_called_a_parametrization_is_found_out_by_its_shape():
     """A scalar is no weight: the shape fails, and what needs points is inconclusive, never a pass."""
-    assert says(sheet_of("contract.shape", "kinds.py:ScalarModule")) == dict.fromkeys(COVERED["contract.shape"], FAIL)
+    said = {"kind": "parametrization"}
+    sheet = sheet_of("contract.shape", "costs.py:Plain", **said)
+    assert says(sheet) == dict.fromkeys(COVERED["contract.shape"], FAIL)
     for check in ("gradient.vjp", "precision.forward", "contract.history"):
-        assert sheet_of(check, "kinds.py:ScalarModule").verdict is Verdict.INCONCLUSIVE
+        assert sheet_of(check, "costs.py:Plain", **said).verdict is Verdict.INCONCLUSIVE
 
 
 def test_a_forward_that_gives_no_tensor_fails_the_first_check():

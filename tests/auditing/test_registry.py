@@ -30,8 +30,14 @@ def test_every_check_is_there_once():
     known = checks()
     assert list(known) == [made.id for made in known.values()]
     families = {name.split(".")[0] for name in known}
-    assert families == {"contract", "property", "gradient", "precision", "edge"}
-    assert set(MODULES) - families == {"lifecycle", "gradient_variants"}
+    assert families == {"contract", "lifecycle", "property", "gradient", "precision", "edge"}
+    assert set(MODULES) - families == {
+        "contract_layout",
+        "contract_prox",
+        "training",
+        "gradient_variants",
+        "edge_scale",
+    }
     assert {f"property.{name}" for name in RESIDUALS} <= set(known)
     assert all(name.count(".") == 1 for name in known)
 

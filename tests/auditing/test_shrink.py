@@ -129,7 +129,11 @@ FORMS = {
     "kinds.py:RandomSigns": {},
     "kinds.py:Noisy": {},
     "kinds.py:OptionalPair": {},
+    "onto.py:WithGraph": {},
+    "onto.py:OfRadius": {"radius": 0.5},
+    "onto.py:function": {},
 }
+ONE = torch.ones((), dtype=torch.float64)
 
 
 def printed(lines, folder, monkeypatch):
@@ -150,6 +154,29 @@ def test_the_lines_print_the_written_gradient(target, monkeypatch):
     found = printed(snippet(look, V, A), SUBJECTS, monkeypatch)
     assert found.shape == (6,)
     assert ratio(found.double(), observed.flatten(), PRINTED) <= 1
+
+
+@pytest.mark.parametrize(
+    ("target", "arguments"),
+    [("costs.py:Gram", {"factor": 4.04}), ("costs.py:living", {}), ("costs.py:Callable", {}), ("costs.py:makes", {})],
+)
+def test_the_lines_print_the_gradient_of_a_penalty(target, arguments, monkeypatch):
+    """Its value is the loss: no cotangent stands in the lines."""
+    look = context(target, arguments=arguments)
+    lines = snippet(look, V, ONE)
+    assert "A =" not in lines
+    found = printed(lines, SUBJECTS, monkeypatch)
+    assert ratio(found.double(), both_gradients(look, V, ONE)[1].flatten(), PRINTED) <= 1
+
+
+def test_the_witness_of_a_penalty_is_small_too():
+    """A few quarters at which the written gradient is one per cent too large; the cotangent is one."""
+    witness = witness_of("costs.py:Gram", arguments={"factor": 4.04})
+    assert witness["small"] is True
+    assert read(witness, "V").numel() <= 4
+    assert float(read(witness, "cotangent")) == 1.0
+    right, written = read(witness, "gradient_by_differences"), read(witness, "gradient_by_backward")
+    assert ratio(written, 1.01 * right, DIFFERENCES) <= 1
 
 
 def test_a_file_whose_name_is_no_module_is_run_by_path(tmp_path, monkeypatch):

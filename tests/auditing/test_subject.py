@@ -99,11 +99,11 @@ def test_a_module_is_registered_as_its_user_would(target):
 def test_a_function_is_no_module():
     """It cannot be registered, and is known not to be registrable; a factory can."""
     function = subject_of("kinds.py:unit")
-    assert not function.is_module
+    assert function.is_function
     with pytest.raises(TypeError, match="cannot be registered on a layer"):
         parametrized_layer(function, _linear())
     for target in ("kinds.py:Plain", "kinds.py:ForWeight", "kinds.py:factory", "kinds.py:makes", "kinds.py:instance"):
-        assert subject_of(target).is_module, target
+        assert not subject_of(target).is_function, target
 
 
 def test_an_instance_is_not_touched():
@@ -191,9 +191,12 @@ def test_an_unknown_name_of_the_call_is_refused_with_the_known_ones():
     ("target", "error", "said"),
     [
         ("kinds.py:NoTensor", TypeError, "forward must return one tensor; it returned tuple"),
-        ("kinds.py:penalty", TargetError, "maps a weight to a scalar: no parametrization"),
         ("kinds.py:number", TargetError, "must be a class, a module or a function; got 3.0"),
-        ("kinds.py:NotAModule", TypeError, "must make a module with forward(V); it made NotAModule"),
+        (
+            "kinds.py:NotAModule",
+            TypeError,
+            "must make a module with forward(V) or a function of a tensor; it made NotAModule",
+        ),
         ("kinds.py:PairWithoutInverse", TypeError, "right_inverse(W) must return them; it has none"),
         ("kinds.py:TwoArguments", TargetError, "constructor arguments radius, power are missing"),
         ("kinds.py:Nested.Outer", TargetError, "has no 'Nested.Outer'; it has "),

@@ -243,7 +243,7 @@ def test_the_same_file_name_in_two_folders_is_refused(tmp_path):
     [
         ("broken_import.py:Norm", "No module named 'package_that_nobody_has'"),
         ("undeclarable.py:UnknownProperty", "did you mean 'unit_norm_rows'"),
-        ("kinds.py:penalty", "maps a weight to a scalar: no parametrization"),
+        ("kinds.py:penalty", "DECLARES['unit_norm_rows'] belongs to a weight W, not to a penalty"),
     ],
 )
 def test_a_subject_that_cannot_be_read_is_described_as_an_error(target, said):
@@ -279,12 +279,13 @@ def test_a_description_says_what_was_declared_and_asked():
 
 
 def test_checks_that_do_not_apply_are_not_planned():
-    """An undeclared property has no check, and a plain function no layers or state."""
+    """An undeclared property has no check, a plain function no layers or state, a module no steps."""
     chosen = {
         target: {entry["id"] for entry in describe(spec_of(target).to_json())[0].routes[0].figures["checks"]}
         for target in ("kinds.py:unit", "kinds.py:Plain")
     }
     assert chosen["kinds.py:Plain"] - chosen["kinds.py:unit"] == {"contract.layers", "contract.state"}
+    assert chosen["kinds.py:unit"] - chosen["kinds.py:Plain"] == {"lifecycle.steps"}
     assert {name for name in chosen["kinds.py:Plain"] if name.startswith("property.")} == {
         "property.unit_norm_rows",
         "property.odd",

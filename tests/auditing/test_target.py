@@ -64,7 +64,7 @@ def test_an_object_that_cannot_travel_is_refused():
 @pytest.mark.parametrize(
     ("target", "said"),
     [
-        ("no colon", "must be package.module:name or path/file.py:name; got 'no colon'"),
+        ("no colon", "must be package.module:name or path/file.py:name or a method's id; got 'no colon'"),
         ("kinds.py:not-a-name", "must be package.module:name or path/file.py:name"),
         ("nowhere.py:X", "there is no file 'nowhere.py'"),
         ("a-b.c:X", "neither a module name nor a .py file"),

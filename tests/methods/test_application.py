@@ -108,7 +108,8 @@ def test_a_trained_copy_is_free_of_its_original():
     optimizer = torch.optim.SGD(copied.parameters(), lr=0.1)
     copied(X).square().sum().backward()
     optimizer.step()
-    assert torch.equal(model.head.weight, before) and not torch.equal(copied.head.weight, before)
+    assert torch.equal(model.head.weight, before)
+    assert not torch.equal(copied.head.weight, before)
 
 
 @pytest.mark.parametrize(
@@ -170,28 +171,33 @@ def test_layers_take_the_place_of_every_normalization_and_go_again(method):
     out, original = model(X), (model.norm, model.norm2)
     options = {"num_groups": 2} if method == "gn" else {}
     wnverify.apply(model, method, **options)
-    assert model.norm is not original[0] and model.norm2 is not original[1]
+    assert model.norm is not original[0]
+    assert model.norm2 is not original[1]
     copied = pickle.loads(pickle.dumps(copy.deepcopy(model)))
     assert torch.equal(copied(X), model(X))
     assert torch.equal(wnverify.remove(copied, method)(X), out)
     wnverify.remove(model, method)
-    assert (model.norm, model.norm2) == original and torch.equal(model(X), out)
+    assert (model.norm, model.norm2) == original
+    assert torch.equal(model(X), out)
 
 
 def test_plain_is_the_network_without_its_normalizations():
     """Identity stands in their place and has no parameters."""
     model = wnverify.apply(network(), "plain")
     y = torch.ones(2, 8, 3, 3)
-    assert torch.equal(model.norm(y), y) and not list(model.norm.parameters())
+    assert torch.equal(model.norm(y), y)
+    assert not list(model.norm.parameters())
 
 
 def test_combinations_apply_both_parts():
     """Weight standardization on the weights and group normalization after them, by either name."""
     for name in ("ws+gn", "weight_standardization_with_group_normalization"):
         model = wnverify.apply(network(), name, num_groups=2, eps=0.0)
-        assert isinstance(model.norm, nn.GroupNorm) and hasattr(model.head, "parametrizations")
+        assert isinstance(model.norm, nn.GroupNorm)
+        assert hasattr(model.head, "parametrizations")
         wnverify.remove(model, name, leave_parametrized=False)
-        assert isinstance(model.norm, nn.BatchNorm2d) and not hasattr(model.head, "parametrizations")
+        assert isinstance(model.norm, nn.BatchNorm2d)
+        assert not hasattr(model.head, "parametrizations")
 
 
 def test_what_a_failed_combination_had_done_is_undone():
@@ -219,7 +225,8 @@ def test_cwo_with_an_optimizer_constrains_weights_and_spares_gamma_and_beta():
     wnverify.apply(model, "cwo", optimizer=optimizer)
     held = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
     assert held[id(model.norm.gamma)] == held[id(model.norm2.beta)] == 0.0
-    assert not replaced & set(held) and set(held) == {id(p) for p in model.parameters()}
+    assert not replaced & set(held)
+    assert set(held) == {id(p) for p in model.parameters()}
     for _ in range(3):
         optimizer.zero_grad()
         model(X).square().mean().backward()
@@ -280,7 +287,8 @@ def test_an_optimizer_that_lacks_a_weight_is_refused_and_nothing_moves():
     optimizer = torch.optim.SGD(model.first.parameters(), lr=0.1)
     with pytest.raises(ValueError, match=r"optimizer must hold up\.weight"):
         wnverify.apply(model, "pbwn", optimizer=optimizer)
-    assert torch.equal(model.head.weight, before) and not optimizer._optimizer_step_post_hooks
+    assert torch.equal(model.head.weight, before)
+    assert not optimizer._optimizer_step_post_hooks
 
 
 def test_penalties_add_up_and_reach_the_weights():
@@ -293,7 +301,8 @@ def test_penalties_add_up_and_reach_the_weights():
     for copied in (model, copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
         assert same(wnverify.penalty(copied), both)
     wnverify.penalty(model).backward()
-    assert model.up.weight.grad is not None and model.head.bias.grad is None
+    assert model.up.weight.grad is not None
+    assert model.head.bias.grad is None
     wnverify.remove(model, "l1")
     assert same(wnverify.penalty(model), expected)
 

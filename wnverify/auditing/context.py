@@ -10,8 +10,11 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from wnverify.auditing.points import GENERIC_SHAPES, Point, generic, outside, rows
-from wnverify.auditing.subject import Instance, Subject
+from wnverify.auditing.instance import Instance
+from wnverify.auditing.points import GENERIC_SHAPES, Point, generic, outside, randn, rows
+from wnverify.auditing.subject import Subject
+from wnverify.auditing.target import PENALTY
+from wnverify.auditing.vocabulary import statement_of
 from wnverify.finding import seed_of
 from wnverify.oracles.ratio import Ratio, map_model
 
@@ -54,7 +57,10 @@ class Context:
         return self.subject.build(V, training=self.repeatable_in_training)
 
     def accepts(self, V: Tensor, name: str = "") -> bool:
-        """Whether the forward gives finite numbers of V's shape and dtype; why not is kept in ``refused``."""
+        """Whether the forward gives finite numbers of the right shape and dtype; why not is kept in ``refused``.
+
+        A penalty may sum in a wider dtype than that of the weight.
+        """
         try:
             instance = self.build(V)
             with torch.no_grad():
@@ -62,13 +68,31 @@ class Context:
         except Exception as error:
             self.refused[name or str(tuple(V.shape))] = f"{type(error).__name__}: {first_line(error)}"
             return False
-        if out.shape != V.shape or out.dtype != V.dtype:
+        wider = self.scalar and out.is_floating_point() and out.dtype.itemsize > V.dtype.itemsize
+        if out.shape != instance.output_shape(V) or not (out.dtype == V.dtype or wider):
             self.refused[name or str(tuple(V.shape))] = f"the output is {out.dtype} of shape {tuple(out.shape)}"
             return False
         if not bool(torch.isfinite(out).all()):
             self.refused[name or str(tuple(V.shape))] = "the output is not finite"
             return False
         return True
+
+    @property
+    def scalar(self) -> bool:
+        """Whether the output is a penalty's value."""
+        return self.subject.kind == PENALTY
+
+    def statement(self, name: str) -> str:
+        """What the named property says of a subject of this kind."""
+        return statement_of(name, self.subject.kind)
+
+    def cotangent(self, V: Tensor, seed: int) -> Tensor:
+        """A Gaussian cotangent of the output for V."""
+        return randn(*(() if self.scalar else V.shape), seed=seed)
+
+    def terms(self, V: Tensor) -> int:
+        """The length of the longest sum that the output for V needs: along an axis, or for a penalty over all."""
+        return V.numel() if self.scalar else max(rows(V).shape)
 
     def generic_points(self) -> list[Point]:
         """The generic points in the stated domain that the forward accepts."""
@@ -98,7 +122,9 @@ class Context:
 
 
 def rows_are_independent(instance: Instance, V: Tensor) -> bool:
-    """Whether changing one row of V leaves the other rows of W as they were, up to rounding."""
+    """Whether changing one row of V leaves the other rows of W as they were, up to rounding.  A scalar has no rows."""
+    if instance.scalar:
+        return False
     other = V.clone()
     other[1] = -2.0 * V[1] + 0.125
     with torch.no_grad():

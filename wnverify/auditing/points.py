@@ -39,12 +39,12 @@ class Point:
 
 
 def rows(V: Tensor) -> Tensor:
-    """V with the axes after the first flattened: (n, d)."""
-    return V.reshape(V.shape[0], -1)
+    """V with the axes after the first flattened: (n, d); a scalar is one row of one entry."""
+    return V.reshape(V.shape[0] if V.dim() else 1, -1)
 
 
 def randn(*shape: int, seed: int) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed % 2**63), dtype=torch.float64)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed % 2**63), dtype=torch.float64)
 
 
 def generic(shape: tuple[int, ...], seed: int) -> Point:
@@ -99,6 +99,14 @@ def structured(seed: int) -> Iterator[Point]:
     yield named("small integers", (4 * base).round() + torch.eye(4, 7, dtype=torch.float64))
     yield named("diagonal", torch.eye(4, 7, dtype=torch.float64) * torch.tensor([[1.0], [2.0], [3.0], [4.0]]))
     yield named("square symmetric", (base[:, :4] + base[:, :4].T) + 3 * torch.eye(4, dtype=torch.float64))
+
+
+def ties(seed: int) -> Iterator[Point]:
+    """Points at which the entries of a row are equal, in absolute value or all of them: thresholds meet several."""
+    signs = randn(4, 7, seed=seed_of(seed, "signs")).sign()
+    yield Point(name="entries 1 and -1", V=signs)
+    yield Point(name="entries 1, 1, -1/2", V=torch.where(torch.arange(7) < 4, signs, signs / 2))
+    yield Point(name="constant rows", V=torch.linspace(-1.0, 2.5, 4, dtype=torch.float64)[:, None].expand(4, 7).clone())
 
 
 def repeated_singular_values(seed: int) -> Iterator[Point]:

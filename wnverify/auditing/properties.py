@@ -17,8 +17,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+from wnverify.auditing.instance import Instance
 from wnverify.auditing.points import outside, randn, rows
-from wnverify.auditing.subject import Instance
 from wnverify.finding import seed_of
 from wnverify.oracles.gradients import reverse_mode, sensitivity
 from wnverify.oracles.optimality import certificate
@@ -27,7 +27,11 @@ from wnverify.oracles.ratio import ErrorModel, Ratio, map_model
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Look:
-    """One subject at one weight: V as given (any dtype), W in float64, the declared value and a seed."""
+    """One subject at one weight: V as given (any dtype), W in float64, the declared value and a seed.
+
+    For a penalty W is its value, a matrix of one entry.  ``convex``: it is declared.  ``settled``: V itself is the
+    result, whose constraints are asked.
+    """
 
     instance: Instance
     V: Tensor
@@ -35,6 +39,8 @@ class Look:
     seed: int
     domain: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     target_set: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    convex: bool = False
+    settled: bool = False
 
     @property
     def dtype(self) -> str:
@@ -72,10 +78,11 @@ class Look:
         return sensitivity(gradient, self.V.double(), seed=self.seed) + 1.0
 
     def model(self, *, condition: float = 1.0, roundings: int = 6) -> ErrorModel:
-        return map_model(self.dtype, self.d + self.n, condition=condition, roundings=roundings)
+        terms = self.V.numel() if self.instance.scalar else self.d + self.n
+        return map_model(self.dtype, terms, condition=condition, roundings=roundings)
 
     def cotangents(self) -> Iterator[Tensor]:
-        shape = tuple(self.V.shape)
+        shape = tuple(self.instance.output_shape(self.V))
         for k in range(3):
             yield randn(*shape, seed=seed_of(self.seed, "cotangent", k)).to(self.V.dtype)
         yield torch.ones(shape, dtype=self.V.dtype)
@@ -83,6 +90,8 @@ class Look:
     def scaled(self) -> list[Tensor]:
         """V, and V sixty-four times smaller and larger where that lies in the stated domain: for inequalities, which
         one size may keep by accident."""
+        if self.settled:
+            return [self.V]
         return [V for V in (self.V, self.V / 64, self.V * 64) if self.covers(V)]
 
     def covers(self, V: Tensor) -> bool:
@@ -100,7 +109,7 @@ Residual = Callable[[Look], Iterator[Ratio]]
 RESIDUALS: Final[dict[str, Residual]] = {}
 
 
-def _residual(name: str) -> Callable[[Residual], Residual]:
+def residual(name: str) -> Callable[[Residual], Residual]:
     def register(function: Residual) -> Residual:
         RESIDUALS[name] = function
         return function
@@ -108,13 +117,13 @@ def _residual(name: str) -> Callable[[Residual], Residual]:
     return register
 
 
-@_residual("unit_norm_rows")
+@residual("unit_norm_rows")
 def _unit(look: Look) -> Iterator[Ratio]:
     for norm in look.W.norm(dim=1).tolist():
         yield Ratio(abs(norm - 1.0), 1.0, look.model())
 
 
-@_residual("constant_norm_rows")
+@residual("constant_norm_rows")
 def _constant_norm(look: Look) -> Iterator[Ratio]:
     norms = look.W.norm(dim=1)
     wanted = float(norms.median()) if look.value is True else float(look.value)
@@ -122,7 +131,7 @@ def _constant_norm(look: Look) -> Iterator[Ratio]:
         yield Ratio(abs(norm - wanted), wanted, look.model(roundings=12))
 
 
-@_residual("zero_mean_rows")
+@residual("zero_mean_rows")
 def _zero_mean(look: Look) -> Iterator[Ratio]:
     size = look.W.norm(dim=1) * math.sqrt(look.d)
     # Subtracting a rounded mean leaves its rounding error, which is relative to V and not to W.
@@ -133,18 +142,18 @@ def _zero_mean(look: Look) -> Iterator[Ratio]:
         yield Ratio(total, float(size[row]), look.model(condition=min(lost, 10.0)))
 
 
-@_residual("orthonormal_rows")
+@residual("orthonormal_rows")
 def _orthonormal(look: Look) -> Iterator[Ratio]:
     yield from _gram(look, look.W, 1.0)
 
 
-@_residual("scaled_orthonormal_rows")
+@residual("scaled_orthonormal_rows")
 def _scaled_orthonormal(look: Look) -> Iterator[Ratio]:
     measured = float((look.W @ look.W.T).diagonal().mean())
     yield from _gram(look, look.W, measured if look.value is True else float(look.value))
 
 
-@_residual("structured_orthonormal")
+@residual("structured_orthonormal")
 def _structured(look: Look) -> Iterator[Ratio]:
     given = look.value(look.V) if callable(look.value) else look.value
     G = torch.as_tensor(given, dtype=torch.float64)
@@ -156,29 +165,29 @@ def _structured(look: Look) -> Iterator[Ratio]:
     yield Ratio(float(residual.abs().max()), 1.0, look.model(condition=float(torch.linalg.cond(G)), roundings=12))
 
 
-@_residual("spectral_norm_le_1")
+@residual("spectral_norm_le_1")
 def _spectral(look: Look) -> Iterator[Ratio]:
     for V in look.scaled():
         W = rows(look.at(V)).double()
         largest = float(torch.linalg.matrix_norm(W, 2)) if bool(torch.isfinite(W).all()) else math.nan
-        yield Ratio(_excess(largest, 1.0), 1.0, look.model(roundings=8))
+        yield Ratio(excess(largest, 1.0), 1.0, look.model(roundings=8))
 
 
-@_residual("l1_rows_le")
+@residual("l1_rows_le")
 def _l1(look: Look) -> Iterator[Ratio]:
     radius = float(look.value)
     for total in look.W.abs().sum(1).tolist():
-        yield Ratio(_excess(total, radius), radius, look.model())
+        yield Ratio(excess(total, radius), radius, look.model())
 
 
-@_residual("scale_invariant")
+@residual("scale_invariant")
 def _scale(look: Look) -> Iterator[Ratio]:
     for factor in (2.0, 0.375, 24.0, 2.0**-12, 2.0**12):
         if look.covers(look.V * factor):
             yield _same(look, look.at(look.V * factor), look.W)
 
 
-@_residual("row_scale_invariant")
+@residual("row_scale_invariant")
 def _row_scale(look: Look) -> Iterator[Ratio]:
     exponents = torch.arange(look.n) % 5 - 2
     factors = (1.5 * 2.0**exponents).to(look.V.dtype).reshape(-1, *[1] * (look.V.dim() - 1))
@@ -186,7 +195,7 @@ def _row_scale(look: Look) -> Iterator[Ratio]:
         yield _same(look, look.at(look.V * factors), look.W)
 
 
-@_residual("shift_invariant_rows")
+@residual("shift_invariant_rows")
 def _shift(look: Look) -> Iterator[Ratio]:
     c = randn(look.n, seed=seed_of(look.seed, "shift")).to(look.V.dtype)
     shifted = look.V + c.reshape(-1, *[1] * (look.V.dim() - 1))
@@ -194,45 +203,45 @@ def _shift(look: Look) -> Iterator[Ratio]:
         yield _same(look, look.at(shifted), look.W)
 
 
-@_residual("odd")
+@residual("odd")
 def _odd(look: Look) -> Iterator[Ratio]:
     yield _same(look, -look.at(-look.V), look.W)
 
 
-@_residual("idempotent")
+@residual("idempotent")
 def _idempotent(look: Look) -> Iterator[Ratio]:
     once = look.at(look.V)
     if look.covers(once):
         yield _same(look, look.at(once), look.W)
 
 
-@_residual("rotation_equivariant")
+@residual("rotation_equivariant")
 def _rotation(look: Look) -> Iterator[Ratio]:
     Q = torch.linalg.qr(randn(look.d, look.d, seed=seed_of(look.seed, "rotation"))).Q.to(look.V.dtype)
     turned = (rows(look.V) @ Q).reshape(look.V.shape)
     if look.covers(turned):
-        yield _same(look, look.at(turned), look.W @ Q.double())
+        yield _same(look, look.at(turned), look.W if look.instance.scalar else look.W @ Q.double())
 
 
-@_residual("permutation_equivariant_rows")
+@residual("permutation_equivariant_rows")
 def _permutation(look: Look) -> Iterator[Ratio]:
     order = torch.roll(torch.arange(look.n).flip(0), 1)
-    yield _same(look, look.at(look.V[order]), look.W[order])
+    yield _same(look, look.at(look.V[order]), look.W if look.instance.scalar else look.W[order])
 
 
-@_residual("gradient_orthogonal_to_weight")
+@residual("gradient_orthogonal_to_weight")
 def _gradient_orthogonal(look: Look) -> Iterator[Ratio]:
     V = rows(look.V).double()
     yield from _inner(look, V)
 
 
-@_residual("gradient_zero_mean")
+@residual("gradient_zero_mean")
 def _gradient_zero_mean(look: Look) -> Iterator[Ratio]:
     ones = torch.ones(look.n, look.d, dtype=torch.float64)
     yield from _inner(look, ones)
 
 
-@_residual("nonexpansive")
+@residual("nonexpansive")
 def _nonexpansive(look: Look) -> Iterator[Ratio]:
     for V in look.scaled():
         W = rows(look.at(V)).double()
@@ -242,16 +251,16 @@ def _nonexpansive(look: Look) -> Iterator[Ratio]:
             if not look.covers(other):
                 continue
             apart = float((other.double() - V.double()).norm())
-            grown = _excess(float((rows(look.at(other)).double() - W).norm()), apart)
+            grown = excess(float((rows(look.at(other)).double() - W).norm()), apart)
             yield Ratio(grown, apart + float(W.norm()), look.model())
 
 
-def _excess(value: float, bound: float) -> float:
+def excess(value: float, bound: float) -> float:
     """How far ``value`` is above ``bound``; ``max(0, NaN)`` would be 0."""
     return 0.0 if value <= bound else value - bound
 
 
-@_residual("euclidean_projection")
+@residual("euclidean_projection")
 def _projection(look: Look) -> Iterator[Ratio]:
     parameters = {name: value for name, value in look.target_set.items() if name != "name"}
     for V in look.scaled():  # inside the set, on its border and far outside are different questions

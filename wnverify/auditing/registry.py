@@ -15,15 +15,28 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from wnverify.auditing.target import TargetError
+from wnverify.auditing.target import KINDS, PARAMETRIZATION, TargetError
 from wnverify.finding import Evidence, Finding, Verdict
 from wnverify.oracles.ratio import REFUTES_FROM, Ratio
 
 if TYPE_CHECKING:
     from wnverify.auditing.context import Context
+    from wnverify.auditing.subject import Subject
     from wnverify.oracles.differences import NotDifferencedError
 
-MODULES: Final = ("contract", "lifecycle", "property", "gradient", "gradient_variants", "precision", "edge")
+MODULES: Final = (
+    "contract",
+    "contract_layout",
+    "contract_prox",
+    "lifecycle",
+    "training",
+    "property",
+    "gradient",
+    "gradient_variants",
+    "precision",
+    "edge",
+    "edge_scale",
+)
 SEVERITY: Final = (
     Verdict.PASS,
     Verdict.UNSUPPORTED,
@@ -66,6 +79,7 @@ class Sheet:
     def __init__(self) -> None:
         self.cases: list[Case] = []
         self.notes: list[str] = []
+        self.nothing = "No generated weight lies in the stated domain"
 
     def add(self, name: str, verdict: Verdict, message: str = "", **rest: Any) -> None:
         self.cases.append(Case(name=name, verdict=verdict, message=message, **rest))
@@ -91,6 +105,7 @@ class Sheet:
         from wnverify.oracles.differences import DiscontinuousError, KinkError
 
         if isinstance(error, KinkError):
+            self.nothing = "At every weight that was looked at it has a kink"
             self.note(f"{name}: {error}")
             return
         verdict = Verdict.HAZARD if isinstance(error, DiscontinuousError) else Verdict.INCONCLUSIVE
@@ -103,7 +118,11 @@ class Sheet:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One question; ``needs`` names what the subject must have (``gradient``, ``module``, ``tensors``)."""
+    """One question to subjects of ``kinds``; ``instead`` words it otherwise for some of them.
+
+    ``needs`` names what the subject must have: ``declared`` (the property that the id names) or a capability
+    (``object``, ``gradient``, ``prox``).
+    """
 
     id: str
     asks: str
@@ -111,6 +130,19 @@ class Check:
     requires: tuple[str, ...]
     needs: tuple[str, ...]
     quick: bool
+    kinds: tuple[str, ...] = KINDS
+    instead: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def question(self, kind: str) -> str:
+        """What is asked of a subject of this kind."""
+        return self.instead.get(kind, self.asks)
+
+    def applies(self, subject: Subject) -> bool:
+        """Whether there is something to ask."""
+        lacking = set(self.needs) - subject.capabilities
+        if self.id.split(".", 1)[1] in subject.declares:
+            lacking.discard("declared")
+        return subject.kind in self.kinds and not lacking
 
 
 _CHECKS: dict[str, Check] = {}
@@ -123,13 +155,24 @@ def check(
     requires: tuple[str, ...] = ("contract.forward",),
     needs: tuple[str, ...] = (),
     quick: bool = True,
+    kinds: tuple[str, ...] = KINDS,
+    instead: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[[Context, Sheet], None]], Callable[[Context, Sheet], None]]:
     """Register a check under a stable dotted id; ``quick=False`` leaves it out of quick audits."""
 
     def register(function: Callable[[Context, Sheet], None]) -> Callable[[Context, Sheet], None]:
         if id in _CHECKS:
             raise ValueError(f"check id {id!r} is used twice")
-        _CHECKS[id] = Check(id=id, asks=asks, run=function, requires=requires, needs=needs, quick=quick)
+        _CHECKS[id] = Check(
+            id=id,
+            asks=asks,
+            run=function,
+            requires=requires,
+            needs=needs,
+            quick=quick,
+            kinds=kinds,
+            instead=instead or {},
+        )
         return function
 
     return register
@@ -141,13 +184,13 @@ def checks() -> dict[str, Check]:
     return dict(sorted(_CHECKS.items(), key=lambda known: order.index(known[1].run.__module__)))
 
 
-def finding_of(check: Check, sheet: Sheet, *, subject: str, replay: str) -> Finding:
+def finding_of(check: Check, sheet: Sheet, *, subject: str, replay: str, kind: str = PARAMETRIZATION) -> Finding:
     """The one finding of a check: worst verdict, what was not a pass in words, every case in the figures."""
     verdict = sheet.verdict
     bad = [case for case in sheet.cases if case.verdict is not Verdict.PASS]
     bad.sort(key=lambda case: (-SEVERITY.index(case.verdict), -(case.ratio or 0.0)))
     if not sheet.cases:
-        message = "No generated weight lies in the stated domain, so nothing was decided."
+        message = f"{sheet.nothing}, so nothing was decided."
     elif bad:
         said = [f"{case.name}: {case.message}" for case in bad[:SHOWN_CASES]]
         more = len(bad) - SHOWN_CASES
@@ -161,7 +204,7 @@ def finding_of(check: Check, sheet: Sheet, *, subject: str, replay: str) -> Find
         subject=subject,
         check=check.id,
         verdict=verdict,
-        statement=check.asks,
+        statement=check.question(kind),
         message=message,
         conditions=tuple(sheet.notes),
         routes=tuple(_routes(sheet)),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 from torch import Tensor
 
+from wnverify.auditing.backward import differenced
 from wnverify.auditing.context import Context
 from wnverify.auditing.points import Point, outside, rows
 from wnverify.auditing.snippet import snippet
@@ -76,15 +77,17 @@ def _search(look: Context) -> tuple[Tensor, Tensor] | None:
                 if not bool(torch.isfinite(instance.out()).all()):
                     return False
             model = map_model("float64", max(rows(V).shape), condition=100.0)
+            f, steepness = differenced(instance, V)
             report = check_backward(
-                instance,
+                f,
                 instance.tensors,
                 wrt=instance.primary,
                 seed=1,
                 gaussian=1,
                 model=model,
                 structured=False,
-                cotangent=cotangent,
+                cotangent=_of_output(look, cotangent),
+                steepness=steepness,
             )
         except (ValueError, RuntimeError, ArithmeticError, TypeError, NotDifferencedError):
             return False  # the subject is not defined at this weight: no witness here
@@ -101,7 +104,12 @@ def _search(look: Context) -> tuple[Tensor, Tensor] | None:
         V, cotangent = hypothesis.find(_quarters(), wrong, settings=settings)
     except NoSuchExample:
         return None
-    return V, cotangent
+    return V, _of_output(look, cotangent)
+
+
+def _of_output(look: Context, cotangent: Tensor) -> Tensor:
+    """The drawn matrix, or for a penalty, whose value is a loss by itself, one."""
+    return torch.ones((), dtype=torch.float64) if look.scalar else cotangent
 
 
 @st.composite

@@ -13,12 +13,14 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, Final
 
 from wnverify import guard, runner
-from wnverify.auditing.registry import DESCRIBES, DESCRIPTION, REPEATED, REPEATS
-from wnverify.auditing.target import TargetError, TargetSpec, parse_target, pickle_target
+from wnverify.auditing.catalogued import method_spec
+from wnverify.auditing.items import check_items, description_item, repeat_item
+from wnverify.auditing.registry import DESCRIPTION
+from wnverify.auditing.target import PARAMETRIZATION, TargetError, TargetSpec, parse_target, pickle_target
 from wnverify.finding import Evidence, Finding, Json, Verdict
 from wnverify.journal import Journal
 from wnverify.runner import RunResult
-from wnverify.workitem import Outcome, WorkItem
+from wnverify.workitem import Outcome
 
 WARM: Final = ("torch", "wnverify.auditing.warm")
 ONCE: Final = ("torch", "wnverify.auditing.work")
@@ -26,39 +28,54 @@ ONCE: Final = ("torch", "wnverify.auditing.work")
 
 
 def specs_of(
-    targets: Sequence[object], arguments: Mapping[str, Any] | None = None, declare: Mapping[str, Any] | None = None
+    targets: Sequence[object],
+    arguments: Mapping[str, Any] | None = None,
+    declare: Mapping[str, Any] | None = None,
+    kind: str | None = None,
 ) -> list[TargetSpec]:
     """The specifications of TARGET strings and live objects; ``TargetError`` where one cannot be audited."""
     if not targets:
         raise TargetError("TARGET is missing: give package.module:name or path/file.py:name")
     specs = []
     for target in targets:
-        said = (arguments or {}, declare or {})
-        specs.append(parse_target(target, *said) if isinstance(target, str) else pickle_target(target, *said))
+        said = (arguments or {}, declare or {}, kind)
+        if isinstance(target, str):
+            specs.append(method_spec(target, *said) or parse_target(target, *said))
+        else:
+            specs.append(pickle_target(target, *said))
+    distinct(specs)
+    return specs
+
+
+def distinct(specs: Sequence[TargetSpec]) -> None:
+    """``TargetError`` where two subjects would have one name, and so one id for two findings."""
     names = [spec.subject for spec in specs]
     for name in names:
         if names.count(name) > 1:
             raise TargetError(f"two targets are called {name!r}: rename one or audit them one after the other")
-    return specs
 
 
 def audit(
     *targets: object,
     arguments: Mapping[str, Any] | None = None,
     declare: Mapping[str, Any] | None = None,
+    kind: str | None = None,
     checks: Sequence[str] = (),
     seed: int = 0,
     quick: bool = False,
     workers: int = 2,
 ) -> list[Finding]:
-    """Audit parametrizations and return the findings, sorted by id.
+    """Audit parametrizations, projections and penalties, and return the findings, sorted by id.
 
-    ``targets`` are TARGET strings (``"package.module:name"``, ``"path/file.py:name"``) or live objects: an
-    ``nn.Module`` class, instance or factory with forward(V) → W.  ``arguments`` are constructor arguments,
-    ``declare`` overrides what the subject declares, ``checks`` are patterns of check ids (``"gradient.*"``).  Raises
-    ``TargetError`` (a ``ValueError``) where a target cannot be found or loaded or a name is unknown.
+    ``targets`` are TARGET strings (``"package.module:name"``, ``"path/file.py:name"``, a catalogued method's id) or
+    live objects, recognised by what they do: an ``nn.Module`` class, instance or factory with forward(V) → W is a
+    parametrization, a function or another callable W → W a projection, and whatever gives a scalar a penalty, whose
+    proximal operator is ``prox(W, step)`` beside it.  ``kind`` (``"parametrization"``, ``"projection"``,
+    ``"penalty"``) overrides that.  ``arguments`` are constructor arguments, ``declare`` overrides what the subject
+    declares, ``checks`` are patterns of check ids (``"gradient.*"``).  Raises ``TargetError`` (a ``ValueError``) where
+    a target cannot be found or loaded or a name is unknown.
     """
-    specs = specs_of(targets, arguments, declare)
+    specs = specs_of(targets, arguments, declare, kind)
     result = run_audit(specs, checks=checks, seed=seed, quick=quick, workers=workers)
     return result.findings
 
@@ -81,25 +98,54 @@ def run_audit(
     common = {"checks": list(checks), "seed": seed, "quick": quick}
     with contextlib.nullcontext(executor) if executor is not None else shared_children(workers) as pool:
         settings: dict[str, Any] = {"executor": pool, "workers": workers, "warm": WARM}
-        described = runner.run([_description_item(spec, common, limits) for spec in specs], journal=journal, **settings)
+        described = _described(specs, common, limits, journal, settings)
         if described.interrupted:
             return described
+        known = {finding.subject: finding for finding in described.findings}
         planned = []
         for spec in specs:
-            description = next(f for f in described.findings if f.subject == spec.subject)
+            description = known[spec.subject]
             if description.verdict is Verdict.ERROR:
                 raise TargetError(f"{spec.target}: {description.message}")
-            planned += _check_items(spec, description, common, limits)
+            planned += check_items(spec, description, common, limits)
         watch = on_planned(len(planned)) if on_planned else None
         checked = runner.run(planned, journal=journal, on_outcome=_preparing_repeats(watch, pool), **settings)
         repeated = RunResult(findings=[], timing={})
         if not checked.interrupted:
-            items = [item for spec in specs if (item := _repeat_item(spec, checked.findings, common, limits))]
+            items = [
+                item
+                for spec in specs
+                if (item := repeat_item(spec, known[spec.subject], checked.findings, common, limits))
+            ]
             repeated = runner.run(items, journal=journal, **settings | {"warm": ONCE})
     findings = _confirmed([*described.findings, *checked.findings], repeated.findings)
     timing = {**described.timing, **checked.timing, **repeated.timing}
     interrupted = checked.interrupted or repeated.interrupted
     return RunResult(findings=_with_discoveries(findings), timing=timing, interrupted=interrupted)
+
+
+def _described(
+    specs: Sequence[TargetSpec],
+    common: Mapping[str, Any],
+    limits: Mapping[str, float],
+    journal: Journal | None,
+    settings: Mapping[str, Any],
+) -> RunResult:
+    """One description for each subject.
+
+    What dies when it is called cannot be recognised: taken for a parametrization it is described all the same, and its
+    death is a finding of its checks.
+    """
+    first = runner.run([description_item(spec, common, limits) for spec in specs], journal=journal, **settings)
+    known = {finding.subject: finding for finding in first.findings}
+    unknown = [spec for spec in specs if spec.kind is None and spec.subject in known and _died(known[spec.subject])]
+    if first.interrupted or not unknown:
+        return first
+    taken = {**common, "kind": PARAMETRIZATION}
+    second = runner.run([description_item(spec, taken, limits) for spec in unknown], **settings)
+    known |= {finding.subject: finding for finding in second.findings}
+    timing = {**first.timing, **second.timing}
+    return RunResult(findings=list(known.values()), timing=timing, interrupted=second.interrupted)
 
 
 def _preparing_repeats(watch: Callable[[Outcome], object] | None, executor: Executor) -> Callable[[Outcome], object]:
@@ -129,62 +175,9 @@ def shared_children(workers: int) -> Iterator[Executor]:
         threads.shutdown(wait=True, cancel_futures=True)
 
 
-def _description_item(spec: TargetSpec, common: Mapping[str, Any], limits: Mapping[str, float]) -> WorkItem:
-    return WorkItem(
-        id=f"check/{spec.subject}/{DESCRIPTION}",
-        function="wnverify.auditing.work:describe",
-        arguments={"spec": spec.to_json(), **common},
-        kind="check",
-        subject=spec.subject,
-        check=DESCRIPTION,
-        statement=DESCRIBES,
-        **limits,  # type: ignore[arg-type]
-    )
-
-
-def _check_items(
-    spec: TargetSpec, description: Finding, common: Mapping[str, Any], limits: Mapping[str, float]
-) -> list[WorkItem]:
-    once = {"spec": spec.to_json(), "seed": common["seed"], "quick": common["quick"]}
-    items = []
-    listed: Any = description.routes[0].figures["checks"]
-    chosen = {entry["id"] for entry in listed}
-    for entry in listed:
-        items.append(
-            WorkItem(
-                id=f"check/{spec.subject}/{entry['id']}",
-                function="wnverify.auditing.work:perform",
-                arguments={**once, "check": entry["id"]},
-                kind="check",
-                subject=spec.subject,
-                check=entry["id"],
-                statement=entry["asks"],
-                requires=tuple(f"check/{spec.subject}/{name}" for name in entry["requires"] if name in chosen),
-                **limits,  # type: ignore[arg-type]
-            )
-        )
-    return items
-
-
-def _repeat_item(
-    spec: TargetSpec, findings: Sequence[Finding], common: Mapping[str, Any], limits: Mapping[str, float]
-) -> WorkItem | None:
-    failed = [f.check for f in findings if f.subject == spec.subject and f.verdict is Verdict.FAIL]
-    if not failed:
-        return None
-    once = {"spec": spec.to_json(), "seed": common["seed"], "quick": common["quick"]}
-    limits = {**limits, "timeout_s": limits["timeout_s"] * len(failed)}
-    return WorkItem(
-        id=f"check/{spec.subject}/{REPEATED}",
-        function="wnverify.auditing.work:repeat",
-        arguments={**once, "names": failed},
-        kind="check",
-        subject=spec.subject,
-        check=REPEATED,
-        statement=REPEATS,
-        fresh=True,
-        **limits,  # type: ignore[arg-type]
-    )
+def _died(description: Finding) -> bool:
+    """Whether the process that described the subject ended before it could say anything."""
+    return description.verdict is Verdict.ERROR and not description.routes
 
 
 def _confirmed(findings: Sequence[Finding], repeated: Sequence[Finding]) -> list[Finding]:

@@ -15,9 +15,15 @@ import importlib.util
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from wnverify.finding import slug
+
+PARAMETRIZATION: Final = "parametrization"
+PROJECTION: Final = "projection"
+PENALTY: Final = "penalty"
+KINDS: Final = (PARAMETRIZATION, PROJECTION, PENALTY)
+"""What a subject may be: V ↦ W inside a layer, W ↦ W after the optimiser's step, W ↦ a scalar beside the loss."""
 
 _TARGET = re.compile(r"(?P<place>.+?):(?P<name>[A-Za-z_][A-Za-z0-9_.]*)")
 
@@ -31,7 +37,10 @@ class TargetSpec:
     """Where a subject comes from, as plain data.
 
     ``target`` is what the user wrote, ``subject`` the name in finding ids.  Exactly one of ``module``, ``text`` and
-    ``pickled`` (base64) says where the object is; ``name`` is its qualified name there.
+    ``pickled`` (base64) says where the object is; ``name`` is its qualified name there.  ``kind`` is one of ``KINDS``
+    where it is known, None where the subject is to be recognised.  ``settings`` are constructor arguments that the
+    target itself stands for, under the user's ``arguments``; a ``catalogued`` target is a method's id, which stands for
+    its kind too.
     """
 
     target: str
@@ -45,18 +54,28 @@ class TargetSpec:
     pickled: str | None = None
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     declare: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    kind: str | None = None
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    catalogued: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind is not None and self.kind not in KINDS:
+            raise TargetError(f"kind must be one of {', '.join(KINDS)}; got {self.kind!r}")
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
 
-def parse_target(target: str, arguments: Mapping[str, Any], declare: Mapping[str, Any]) -> TargetSpec:
+def parse_target(
+    target: str, arguments: Mapping[str, Any], declare: Mapping[str, Any], kind: str | None = None
+) -> TargetSpec:
     """The specification of a TARGET; ``TargetError`` says what is wrong and what would be right."""
     match = _TARGET.fullmatch(target)
     if match is None:
-        raise TargetError(f"TARGET must be package.module:name or path/file.py:name; got {target!r}")
+        raise TargetError(f"TARGET must be package.module:name or path/file.py:name or a method's id; got {target!r}")
     place, name = match["place"], match["name"]
-    common: dict[str, Any] = {"target": target, "name": name, "arguments": dict(arguments), "declare": dict(declare)}
+    said: dict[str, Any] = {"arguments": dict(arguments), "declare": dict(declare), "kind": kind}
+    common: dict[str, Any] = {"target": target, "name": name, **said}
     if not place.endswith(".py"):
         _check_module(place, target)
         return TargetSpec(subject=slug(target), module=place, **common)
@@ -83,7 +102,9 @@ def parse_target(target: str, arguments: Mapping[str, Any], declare: Mapping[str
     )
 
 
-def pickle_target(value: object, arguments: Mapping[str, Any], declare: Mapping[str, Any]) -> TargetSpec:
+def pickle_target(
+    value: object, arguments: Mapping[str, Any], declare: Mapping[str, Any], kind: str | None = None
+) -> TargetSpec:
     """The specification of a live object; ``TargetError`` when cloudpickle cannot carry it."""
     import cloudpickle
 
@@ -99,6 +120,7 @@ def pickle_target(value: object, arguments: Mapping[str, Any], declare: Mapping[
         pickled=base64.b64encode(blob).decode(),
         arguments=dict(arguments),
         declare=dict(declare),
+        kind=kind,
     )
 
 

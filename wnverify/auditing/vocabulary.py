@@ -11,6 +11,7 @@ import numbers
 from collections.abc import Mapping
 from typing import Any, Final
 
+from wnverify.auditing.target import PARAMETRIZATION, PENALTY
 from wnverify.oracles.optimality import certificate, set_names
 
 PROPERTIES: Final[Mapping[str, str]] = {
@@ -37,9 +38,24 @@ PROPERTIES: Final[Mapping[str, str]] = {
     "convex": "the penalty is convex",
 }
 PENALTY_ONLY: Final = frozenset({"is_prox_of_penalty", "convex"})
+OF_PENALTY: Final = PENALTY_ONLY | {
+    "scale_invariant",
+    "row_scale_invariant",
+    "shift_invariant_rows",
+    "odd",
+    "rotation_equivariant",
+    "permutation_equivariant_rows",
+    "gradient_orthogonal_to_weight",
+    "gradient_zero_mean",
+}
+"""What a penalty may have; equivariant means f(VQ) = f(V) and f(ΠV) = f(V) there."""
+_FOR_PENALTIES: Final[Mapping[str, str]] = {
+    "rotation_equivariant": "f(VQ) = f(V) for orthogonal Q",
+    "permutation_equivariant_rows": "f(ΠV) = f(V) for every permutation Π of the rows",
+}
 WITH_VALUE: Final = frozenset({"constant_norm_rows", "scaled_orthonormal_rows", "structured_orthonormal", "l1_rows_le"})
-DECLARED_ONLY: Final = frozenset({"structured_orthonormal", "l1_rows_le", "euclidean_projection"}) | PENALTY_ONLY
-"""Properties that need more than a map to be asked: they are judged when declared and never discovered."""
+DECLARED_ONLY: Final = frozenset({"structured_orthonormal", "l1_rows_le", "euclidean_projection"})
+"""Properties that need more than a subject to be asked: they are judged when declared and never discovered."""
 VALUE_NEEDED: Final = frozenset({"structured_orthonormal", "l1_rows_le"})
 
 DOMAIN: Final[Mapping[str, str]] = {
@@ -70,15 +86,36 @@ NUMERIC_DOMAIN: Final = frozenset(
 )
 
 
-def check_declared(declares: Mapping[str, Any], *, argument: str = "DECLARES") -> dict[str, Any]:
+def properties_of(kind: str) -> tuple[str, ...]:
+    """The names of the properties that a subject of this kind may have.
+
+    >>> "convex" in properties_of("penalty"), "unit_norm_rows" in properties_of("penalty")
+    (True, False)
+    """
+    return tuple(name for name in PROPERTIES if (name in OF_PENALTY if kind == PENALTY else name not in PENALTY_ONLY))
+
+
+def statement_of(name: str, kind: str) -> str:
+    """The meaning of a property for a subject of this kind.
+
+    >>> statement_of("rotation_equivariant", "penalty")
+    'f(VQ) = f(V) for orthogonal Q'
+    """
+    return _FOR_PENALTIES.get(name, PROPERTIES[name]) if kind == PENALTY else PROPERTIES[name]
+
+
+def check_declared(
+    declares: Mapping[str, Any], *, argument: str = "DECLARES", kind: str = PARAMETRIZATION
+) -> dict[str, Any]:
     """The declared properties that are not False, each with a usable value; ``ValueError`` names what is wrong."""
     _check_names(declares, PROPERTIES, argument)
     kept: dict[str, Any] = {}
     for name, value in declares.items():
         if value is False:
             continue
-        if name in PENALTY_ONLY:
-            raise ValueError(f"{argument}[{name!r}] belongs to a penalty, not to a parametrization")
+        if name not in properties_of(kind):
+            whose = "a weight W" if kind == PENALTY else "a penalty"
+            raise ValueError(f"{argument}[{name!r}] belongs to {whose}, not to a {kind}")
         if value is not True and name not in WITH_VALUE:
             raise ValueError(f"{argument}[{name!r}] must be True or False; got {value!r}")
         if value is True and name in VALUE_NEEDED:

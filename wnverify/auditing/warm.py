@@ -29,6 +29,7 @@ def _exercise() -> None:
     parametrize.register_parametrization(layer, "weight", _Identity())
     layer(torch.ones(1, 2, dtype=torch.float64)).sum().backward()
     torch.optim.SGD(layer.parameters(), lr=0.1).step()
+    torch.optim.AdamW(layer.parameters(), lr=0.1).step()
     parametrize.remove_parametrizations(layer, "weight")
     pickle.loads(pickle.dumps(copy.deepcopy(_Identity())))
     saved = io.BytesIO()

@@ -23,8 +23,13 @@ from wnverify.auditing.target import TargetSpec
 from wnverify.finding import Evidence, Finding, Verdict
 
 
-def describe(spec: Mapping[str, Any], checks: Sequence[str] = (), seed: int = 0, quick: bool = False) -> list[Finding]:
-    """The subject's description, or an ``error`` finding that says why it cannot be loaded."""
+def describe(
+    spec: Mapping[str, Any], checks: Sequence[str] = (), seed: int = 0, quick: bool = False, kind: str | None = None
+) -> list[Finding]:
+    """The subject's description, or an ``error`` finding that says why it cannot be loaded.
+
+    ``kind`` is what it is taken for where neither the user says so nor recognising it came to an end.
+    """
     target = TargetSpec(**spec)
 
     def finding(verdict: Verdict, message: str, figures: Mapping[str, Any]) -> list[Finding]:
@@ -42,33 +47,37 @@ def describe(spec: Mapping[str, Any], checks: Sequence[str] = (), seed: int = 0,
         ]
 
     try:
-        subject = Subject(target)
+        subject = Subject(target, kind)
         chosen = _chosen(subject, checks, quick)
     except Exception as error:  # loading runs foreign code, which may raise anything
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
         return finding(Verdict.ERROR, f"{kind}{first_line(error)}", {})
     figures = {
-        "kind": "parametrization",
+        "kind": subject.kind,
         "declared": {name: _plain(value) for name, value in subject.declares.items()},
         "domain": {name: _plain(value) for name, value in subject.domain.items()},
         "arguments": {name: _plain(value) for name, value in subject.arguments.items()},
         "source_sha256": target.sha256,
-        "checks": [{"id": c.id, "asks": c.asks, "requires": list(c.requires)} for c in chosen],
+        "checks": [{"id": c.id, "asks": c.question(subject.kind), "requires": list(c.requires)} for c in chosen],
     }
     return finding(Verdict.PASS, f"{len(subject.declares)} declared properties, {len(chosen)} checks apply", figures)
 
 
-def perform(spec: Mapping[str, Any], check: str, seed: int = 0, quick: bool = False) -> list[Finding]:
-    """One check on one subject."""
+def perform(
+    spec: Mapping[str, Any], check: str, seed: int = 0, quick: bool = False, kind: str | None = None
+) -> list[Finding]:
+    """One check on one subject, whose kind the description has found."""
     target = TargetSpec(**spec)
-    subject = Subject(target)
+    subject = Subject(target, kind)
     return [_performed(registered()[check], subject, target, seed=seed, quick=quick)]
 
 
-def repeat(spec: Mapping[str, Any], names: Sequence[str], seed: int = 0, quick: bool = False) -> list[Finding]:
+def repeat(
+    spec: Mapping[str, Any], names: Sequence[str], seed: int = 0, quick: bool = False, kind: str | None = None
+) -> list[Finding]:
     """The verdicts of the named checks, once more, as one finding's figures."""
     target = TargetSpec(**spec)
-    subject, known, verdicts = Subject(target), registered(), {}
+    subject, known, verdicts = Subject(target, kind), registered(), {}
     for name in names:
         finding = _performed(known[name], subject, target, seed=seed, quick=quick, shrink=False)
         verdicts[name] = str(finding.verdict)
@@ -104,16 +113,20 @@ def _performed(
     if quick:
         shapes = ", ".join("x".join(map(str, shape)) for shape in QUICK_SHAPES)
         sheet.note(f"quick: generic weights of shape {shapes} only, half of the random probes")
-    return finding_of(check, sheet, subject=target.subject, replay=replay_command(target, check.id, seed, quick))
+    replay = replay_command(target, check.id, seed, quick)
+    return finding_of(check, sheet, subject=target.subject, replay=replay, kind=subject.kind)
 
 
 def replay_command(target: TargetSpec, check: str, seed: int, quick: bool) -> str:
     """The command line that performs this one check again; for a live object the call that does."""
     if target.pickled is not None:
-        said = {"arguments": target.arguments, "declare": target.declare, "checks": [check], "seed": seed}
+        said: dict[str, Any] = {"arguments": target.arguments, "declare": target.declare, "kind": target.kind}
+        said |= {"checks": [check], "seed": seed}
         written = [f"{name}={value!r}" for name, value in {**said, "quick": quick}.items() if value or name == "seed"]
         return f"wnverify.audit({', '.join([target.name, *written])})"
     words = ["python", "-m", "wnverify", "audit", target.target, "--check", check, "--seed", str(seed)]
+    if target.kind is not None and not target.catalogued:
+        words += ["--kind", target.kind]
     for name, value in target.arguments.items():
         words += ["--arg", f"{name}={value!r}"]
     for name, value in target.declare.items():
@@ -123,13 +136,8 @@ def replay_command(target: TargetSpec, check: str, seed: int, quick: bool) -> st
 
 def _chosen(subject: Subject, patterns: Sequence[str], quick: bool) -> list[Check]:
     """The checks that apply, those asked for with what they require."""
-    known = registered()
     applicable = {
-        name: check
-        for name, check in known.items()
-        if ("declared" not in check.needs or name.split(".", 1)[1] in subject.declares)
-        and ("module" not in check.needs or subject.is_module)
-        and (check.quick or not quick)
+        name: check for name, check in registered().items() if check.applies(subject) and (check.quick or not quick)
     }
     chosen = set(matching(patterns, list(applicable)))
     while missing := {name for kept in chosen for name in applicable[kept].requires} - chosen:

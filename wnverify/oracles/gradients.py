@@ -140,13 +140,17 @@ def check_backward(
     structured: bool = True,
     cotangent: Tensor | None = None,
     backward: Callable[[Tensor], Tensor] | None = None,
+    steepness: float = 0.0,
+    reach: float = 1.0,
 ) -> JacobianReport:
     """Compare the backward of ``f(*tensors)`` with respect to ``tensors[wrt]`` with differences of the forward.
 
     ``tensors`` are float64; ``model`` is the modelled relative error of one backward pass; ``cotangent`` replaces the
     probes by that single one; ``backward`` (cotangent → gradient) stands in for reverse mode when a backward written
-    elsewhere is to be judged.  Raises ``NotDifferencedError`` where the forward cannot be differenced, and whatever the
-    subject's backward raises.
+    elsewhere is to be judged; ``steepness`` is what ‖J‖ (columns scaled by row sizes) is around the point, for a map
+    whose Jacobian may vanish at it: rounding and power are relative to no less; ``reach`` below 1 keeps the differences
+    that much nearer to the point, where kinks lie close.  Raises ``NotDifferencedError`` where
+    the forward cannot be differenced, and whatever the subject's backward raises.
     """
     x = tensors[wrt].detach()
 
@@ -163,14 +167,22 @@ def check_backward(
     if cotangent is not None:
         cotangent_probes = [("given", cotangent)]
     noise = rounding_noise(along, x, seed=seed)
-    differences = _differences(along, x, directions, noise)
+    differences = _differences(along, x, directions, noise, reach)
     pull = backward or reverse_mode(f, tensors, wrt)
     gradients = [pull(a) for _, a in cotangent_probes]
-    return _compare(directions, differences, cotangent_probes, gradients, gaussian, model, row_scales(x))
+    return _compare(directions, differences, cotangent_probes, gradients, gaussian, model, row_scales(x), steepness)
 
 
 def check_rows(
-    f: Map, tensors: Sequence[Tensor], *, wrt: int = 0, seed: int, rows: Sequence[int], model: ErrorModel
+    f: Map,
+    tensors: Sequence[Tensor],
+    *,
+    wrt: int = 0,
+    seed: int,
+    rows: Sequence[int],
+    model: ErrorModel,
+    steepness: float = 0.0,
+    reach: float = 1.0,
 ) -> tuple[int, JacobianReport]:
     """``check_backward`` with tangents confined to one row each: the row with the largest ratio, and its report."""
     x = tensors[wrt].detach()
@@ -188,8 +200,8 @@ def check_rows(
         mask = torch.zeros_like(x)
         mask[row] = 1.0
         directions = [(f"row {row}, gaussian {k}", mask * scale * _randn(x, generator)) for k in range(2)]
-        differences = _differences(along, x, directions, noise)
-        report = _compare(directions, differences, cotangent_probes, gradients, 4, model, scale)
+        differences = _differences(along, x, directions, noise, reach)
+        report = _compare(directions, differences, cotangent_probes, gradients, 4, model, scale, steepness)
         if worst is None or not report.ratio <= worst[1].ratio:
             worst = (row, report)
     if worst is None:
@@ -257,13 +269,18 @@ def _responses(g: Callable[[Tensor], Tensor], x: Tensor, seed: int, samples: int
 
 
 def _differences(
-    along: Callable[[Tensor], Tensor], x: Tensor, directions: Sequence[tuple[str, Tensor]], noise: float
+    along: Callable[[Tensor], Tensor],
+    x: Tensor,
+    directions: Sequence[tuple[str, Tensor]],
+    noise: float,
+    reach: float = 1.0,
 ) -> list[Difference]:
     """One difference for each direction; where there is none, the error says along which."""
     made = []
     for name, direction in directions:
         try:
-            made.append(directional_difference(along, x, direction, noise=noise))
+            found = directional_difference(along, x, reach * direction, noise=noise)
+            made.append(Difference(found.value / reach, found.error / reach, found.evaluations))
         except NotDifferencedError as error:
             raise type(error)(f"{error} (along {name})") from error
     return made
@@ -277,6 +294,7 @@ def _compare(
     gaussian: int,
     model: ErrorModel,
     scale: Tensor,
+    around: float,
 ) -> JacobianReport:
     a = torch.stack([probe.reshape(-1) for _, probe in cotangent_probes])
     e = torch.stack([probe.reshape(-1) for _, probe in directions])
@@ -288,7 +306,7 @@ def _compare(
     # A right backward loses relative to ‖Jᵀ a‖ ‖e‖, also along directions in which the map stands still.  ‖J‖ (columns
     # scaled by row sizes) is taken from the differences: a wrong backward must not pay itself a larger bound.
     lengths = (e / scale.expand(directions[0][1].shape).reshape(-1)).norm(dim=1)
-    steepest = float((d.norm(dim=1) / lengths.clamp_min(torch.finfo(torch.float64).tiny)).max())
+    steepest = max(float((d.norm(dim=1) / lengths.clamp_min(torch.finfo(torch.float64).tiny)).max()), around)
     rounding = size * steepest * lengths[None, :]
     noise = torch.where(size > 0, size * errors[None, :], 0.0)  # not 0 × ∞ for a zero cotangent
     bound = noise + model.relative * rounding + torch.finfo(torch.float64).tiny
@@ -298,7 +316,7 @@ def _compare(
     row, column = divmod(flat, ratios.shape[1])
     pairs_l, pairs_k = min(gaussian, len(cotangent_probes)), min(gaussian, len(directions))
     block, excused = miss[:pairs_l, :pairs_k], bound[:pairs_l, :pairs_k]
-    jacobian = float(expected[:pairs_l, :pairs_k].square().mean().sqrt()) or math.inf
+    jacobian = max(float(expected[:pairs_l, :pairs_k].square().mean().sqrt()), around) or math.inf
     mean = float(block.square().mean().sqrt())
     sure = smallest_of_largest(pairs_l) * smallest_of_largest(pairs_k)
     return JacobianReport(

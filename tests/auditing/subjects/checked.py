@@ -249,3 +249,20 @@ class SquareOnly(nn.Module):
 
     def forward(self, V):
         return V if V.shape[0] == V.flatten(1).shape[1] else V + 0.1 * V * V
+
+
+class _Overwriting(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, V):
+        return 3.0 * V
+
+    @staticmethod
+    def backward(ctx, A):
+        return 1.5 * A.contiguous().mul_(2.0)
+
+
+class OverwritesItsCotangent(nn.Module):
+    """The gradient is right; the cotangent that the caller holds is doubled."""
+
+    def forward(self, V):
+        return _Overwriting.apply(V)

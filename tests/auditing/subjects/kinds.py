@@ -126,11 +126,6 @@ class NoTensor(nn.Module):
         return V, V
 
 
-class ScalarModule(nn.Module):
-    def forward(self, V):
-        return V.square().sum()
-
-
 class Nowhere(nn.Module):
     """Promises nothing at any weight that is generated."""
 

@@ -1,4 +1,4 @@
-"""Contract: what every user of a parametrization takes for granted about its values."""
+"""Contract: what every user of a parametrization, a projection or a penalty takes for granted about its values."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor
 from wnverify.auditing.context import Context, first_line
 from wnverify.auditing.points import GENERIC_SHAPES, KERNEL_SHAPES, Point, generic, outside, randn
 from wnverify.auditing.registry import Sheet, check
+from wnverify.auditing.target import PENALTY, PROJECTION
 from wnverify.finding import Verdict
 from wnverify.oracles.gradients import sensitivity
 from wnverify.oracles.ratio import ErrorModel, Ratio, map_model
@@ -46,7 +47,11 @@ def forward(look: Context, sheet: Sheet) -> None:
         sheet.note(text)
 
 
-@check("contract.shape", asks="Has the output the shape of the weight, for matrices and for convolution kernels?")
+@check(
+    "contract.shape",
+    asks="Has the output the shape of the weight, for matrices and for convolution kernels?",
+    instead={PENALTY: "Is the value a scalar, without an axis, for matrices and for convolution kernels?"},
+)
 def shape(look: Context, sheet: Sheet) -> None:
     for dims in (*GENERIC_SHAPES, (5, 31), (33, 65), *KERNEL_SHAPES):
         point = generic(dims, look.seed)
@@ -54,7 +59,8 @@ def shape(look: Context, sheet: Sheet) -> None:
             continue
         try:
             with torch.no_grad():
-                out = look.build(point.V).out()
+                instance = look.build(point.V)
+                out = instance.out()
         except Exception as error:  # foreign code may raise anything; what it raised is the finding
             if len(dims) > 2:
                 sheet.add(
@@ -63,8 +69,9 @@ def shape(look: Context, sheet: Sheet) -> None:
             else:
                 sheet.note(f"{point.name} is refused: {type(error).__name__}: {first_line(error)}")
             continue
-        right = out.shape == point.V.shape
-        said = "" if right else f"the output has shape {tuple(out.shape)} for a weight of shape {tuple(point.V.shape)}"
+        right = out.shape == instance.output_shape(point.V)
+        said = f"the output has shape {tuple(out.shape)} for a weight of shape {tuple(point.V.shape)}"
+        said = "" if right else said + ("; a penalty is a scalar of shape ()" if look.scalar else "")
         sheet.add(point.name, Verdict.PASS if right else Verdict.FAIL, said, route="exact")
 
 
@@ -85,7 +92,9 @@ def dtype(look: Context, sheet: Sheet) -> None:
             continue
         right = out.dtype == kind
         said = "" if right else f"a {name} weight gives a {out.dtype} output"
-        sheet.add(name, Verdict.PASS if right else Verdict.FAIL, said, route="exact")
+        # A loss takes a wider scalar, and becomes wider by it.
+        wrong = Verdict.HAZARD if look.scalar and out.dtype.itemsize > kind.itemsize else Verdict.FAIL
+        sheet.add(name, Verdict.PASS if right else wrong, said, route="exact")
 
 
 @check("contract.input_unchanged", asks="Is the weight left as it was, and the output no alias of it?")
@@ -98,6 +107,10 @@ def input_unchanged(look: Context, sheet: Sheet) -> None:
         if not torch.equal(V, point.V):
             changed = int((point.V != V).sum())
             sheet.add(point.name, Verdict.FAIL, f"the forward changed {changed} entries of its input", route="exact")
+        elif _shares(out, V) and look.subject.kind == PROJECTION:
+            # It is copied into the weight that it came from.
+            sheet.add(point.name, Verdict.PASS, route="exact")
+            sheet.note(f"{point.name}: the output is the input itself, or shares its memory")
         elif _shares(out, V):
             said = "the output shares the input's memory: writing to one changes the other"
             sheet.add(point.name, Verdict.HAZARD, said, route="exact")
@@ -144,6 +157,8 @@ def history(look: Context, sheet: Sheet) -> None:
         expected, expected_other = look.build(point.weight).at(V), look.build(point.weight).at(other)
         storage = V.clone()
         first = instance.at(storage)
+        if look.subject.kind == PROJECTION:  # which may give back the very weight
+            first = first.clone()
         storage.data.copy_(other)
         second = instance.at(storage)
         third = instance.at(V)
@@ -153,7 +168,7 @@ def history(look: Context, sheet: Sheet) -> None:
         ("first weight again", third, expected),
     ):
         sheet.compare(
-            name, _difference(out, right, look, point), "the output differs from a fresh instance's", wrong=Verdict.FAIL
+            name, difference(out, right, look, point), "the output differs from a fresh instance's", wrong=Verdict.FAIL
         )
 
 
@@ -169,60 +184,20 @@ def train_eval(look: Context, sheet: Sheet) -> None:
         trained = instance.at(point.V)
         out = instance.eval().at(point.V)
     wrong = Verdict.HAZARD if not look.repeatable_in_training else Verdict.FAIL
-    sheet.compare("eval", _difference(out, trained, look, point), "eval and train outputs differ", wrong=wrong)
+    sheet.compare("eval", difference(out, trained, look, point), "eval and train outputs differ", wrong=wrong)
 
 
-@check("contract.layout", asks="Do non-contiguous weights give the value and gradient of their contiguous copies?")
-def layout(look: Context, sheet: Sheet) -> None:
-    for shape in ((3, 5), (4, 4), (7, 3), (4, 2, 3, 3)):
-        found = look.usable([generic(shape, look.seed)])
-        if not found:
-            continue
-        point = found[0]
-        cotangent = randn(*shape, seed=look.seed_for("layout", shape))
-        with torch.no_grad():
-            expected = look.build(point.weight).at(point.V)
-        pulled = _gradient(look, point, point.V, cotangent)
-        for name, V in _layouts(point.V):
-            with torch.no_grad():
-                out = look.build(point.weight).at(V)
-            case = f"{point.name} {name}"
-            sheet.compare(case, _difference(out, expected, look, point), "the value differs")
-            if pulled is not None and (gradient := _gradient(look, point, V, cotangent)) is not None:
-                sheet.compare(f"{case}, gradient", _ratio(gradient, pulled, 1e3), "the gradient differs")
-
-
-def _layouts(V: Tensor) -> list[tuple[str, Tensor]]:
-    wide = torch.zeros(*V.shape[:-1], 2 * V.shape[-1], dtype=V.dtype)
-    wide[..., ::2] = V
-    offset = torch.cat([torch.zeros_like(V[:1]), V])[1:]
-    made = [("transposed", V.mT.contiguous().mT), ("strided", wide[..., ::2]), ("with an offset", offset)]
-    if V.dim() == 4:
-        made.append(("channels_last", V.contiguous(memory_format=torch.channels_last)))
-    return made
-
-
-def _gradient(look: Context, point: Point, V: Tensor, cotangent: Tensor) -> Tensor | None:
-    """The gradient at V with V's own strides, or None where the map has none."""
-    instance = look.build(point.weight)
-    leaf = V.detach().requires_grad_()
-    out = instance.at(leaf)
-    if not out.requires_grad:
-        return None
-    return torch.autograd.grad(out, leaf, cotangent)[0]
-
-
-def _difference(out: Tensor, expected: Tensor, look: Context, point: Point) -> Ratio:
+def difference(out: Tensor, expected: Tensor, look: Context, point: Point) -> Ratio:
     instance = look.build(point.weight)
 
     def value(weight: Tensor) -> Tensor:
         with torch.no_grad():
             return instance.at(weight).double()
 
-    return _ratio(out, expected, sensitivity(value, point.V, seed=look.seed) + 1.0)
+    return ratio_of(out, expected, sensitivity(value, point.V, seed=look.seed) + 1.0)
 
 
-def _ratio(out: Tensor, expected: Tensor, condition: float) -> Ratio:
+def ratio_of(out: Tensor, expected: Tensor, condition: float) -> Ratio:
     model: ErrorModel = map_model("float64", expected.numel(), condition=condition)
     if out.shape != expected.shape:
         return Ratio(float("inf"), 1.0, model)

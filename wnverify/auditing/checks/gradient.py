@@ -7,29 +7,21 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from wnverify.auditing.backward import backward_report, row_report
 from wnverify.auditing.context import Context, first_line
+from wnverify.auditing.instance import Instance
 from wnverify.auditing.points import (
     Point,
     ill_conditioned,
     nearly_repeated_singular_values,
-    rows,
     scaled_rows,
     structured,
 )
 from wnverify.auditing.registry import Sheet, check
 from wnverify.auditing.shrink import gradient_witness
-from wnverify.auditing.subject import Instance
 from wnverify.finding import Verdict
-from wnverify.oracles.gradients import (
-    BackwardError,
-    JacobianReport,
-    NotDifferencedError,
-    check_backward,
-    check_rows,
-    reverse_mode,
-    sensitivity,
-)
-from wnverify.oracles.ratio import ErrorModel, map_model
+from wnverify.oracles.gradients import BackwardError, JacobianReport, NotDifferencedError, check_backward
+from wnverify.oracles.ratio import map_model
 
 GROSS = 1e-2
 """A relative error of the Jacobian from which a badly conditioned point no longer excuses a backward."""
@@ -38,7 +30,11 @@ TOO_NOISY = 1e-2
 """A power worse than this decides nothing."""
 
 
-@check("gradient.vjp", asks="Is the backward the derivative of the forward at generic weights of many shapes?")
+@check(
+    "gradient.vjp",
+    asks="Is the backward the derivative of the forward at generic weights of many shapes?",
+    needs=("gradient",),
+)
 def vjp(look: Context, sheet: Sheet) -> None:
     if look.mode_note:
         sheet.note(look.mode_note)
@@ -50,6 +46,7 @@ def vjp(look: Context, sheet: Sheet) -> None:
     "gradient.structured",
     asks="Is it so where wrong formulas look right: normalised, centred, diagonal, … input?",
     requires=AFTER,
+    needs=("gradient",),
 )
 def at_structured(look: Context, sheet: Sheet) -> None:
     for point in look.usable(structured(look.seed)):
@@ -60,6 +57,7 @@ def at_structured(look: Context, sheet: Sheet) -> None:
     "gradient.conditioning",
     asks="Is it so at badly scaled rows, ill-conditioned and nearly tied singular values?",
     requires=AFTER,
+    needs=("gradient",),
 )
 def conditioning(look: Context, sheet: Sheet) -> None:
     points = [scaled_rows(1e6, look.seed), ill_conditioned(1e3, look.seed), nearly_repeated_singular_values(look.seed)]
@@ -67,21 +65,20 @@ def conditioning(look: Context, sheet: Sheet) -> None:
         judge_backward(look, sheet, point, wrong=Verdict.HAZARD)
 
 
-@check("gradient.rows", asks="Is it so row by row, each row judged at its own scale?", requires=AFTER)
+@check(
+    "gradient.rows",
+    asks="Is it so row by row, each row judged at its own scale?",
+    requires=AFTER,
+    needs=("gradient",),
+)
 def by_rows(look: Context, sheet: Sheet) -> None:
     for point in [*look.generic_points(), *look.usable([scaled_rows(1e3, look.seed)])]:
         count = point.V.shape[0]
         chosen = range(count) if count <= 8 else (0, 1, count // 2, min(64, count - 1), count - 2, count - 1)
         instance = look.build(point.weight)
         try:
-            row, report = check_rows(
-                instance,
-                instance.with_primary(point.V),
-                wrt=instance.primary,
-                seed=look.seed_for("rows", point.name),
-                rows=sorted(set(chosen)),
-                model=backward_model(instance, point.V),
-            )
+            seed = look.seed_for("rows", point.name)
+            row, report = row_report(instance, point.V, seed=seed, chosen=sorted(set(chosen)))
         except NotDifferencedError as error:
             sheet.not_differenced(point.name, error)
             continue
@@ -91,7 +88,11 @@ def by_rows(look: Context, sheet: Sheet) -> None:
         add_report(sheet, f"{point.name} row {row}", report, Verdict.FAIL)
 
 
-@check("gradient.parameters", asks="Are the gradients of own parameters and of further tensors (a gain) right?")
+@check(
+    "gradient.parameters",
+    asks="Are the gradients of own parameters and of further tensors (a gain) right?",
+    needs=("gradient",),
+)
 def parameters(look: Context, sheet: Sheet) -> None:
     point = look.small_point()
     if point is None:
@@ -122,16 +123,9 @@ def parameters(look: Context, sheet: Sheet) -> None:
 def judge_backward(look: Context, sheet: Sheet, point: Point, *, wrong: Verdict = Verdict.FAIL) -> None:
     """One point's verdict: wrong beyond ratio 2, a ``hazard`` where it is not finite; refutations are shrunk."""
     instance = look.build(point.weight)
-    tensors = instance.with_primary(point.V)
     try:
-        report = check_backward(
-            instance,
-            tensors,
-            wrt=instance.primary,
-            seed=look.seed_for("vjp", point.name),
-            gaussian=4 if look.quick else 8,
-            model=backward_model(instance, point.V),
-        )
+        seed = look.seed_for("vjp", point.name)
+        report = backward_report(instance, point.V, seed=seed, gaussian=4 if look.quick else 8)
     except NotDifferencedError as error:
         sheet.not_differenced(point.name, error)
         return
@@ -177,18 +171,6 @@ def add_report(
         witness=witness,
         figures={**report.figures, **(figures or {})},
     )
-
-
-def backward_model(instance: Instance, V: Tensor, *, slack: float = 1.0) -> ErrorModel:
-    """Rounding of one backward pass: the gradient's own local condition number at this weight, times ``slack``."""
-    cotangent = torch.randn(V.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-
-    def gradient(weight: Tensor) -> Tensor:
-        pull = reverse_mode(instance, instance.with_primary(weight), instance.primary)
-        return pull(cotangent)
-
-    condition = sensitivity(gradient, V, seed=0, samples=2)
-    return map_model("float64", max(rows(V).shape), condition=slack * (1.0 + min(condition, 1e6)), roundings=8)
 
 
 def _no_gradient(error: BackwardError) -> tuple[Verdict, str]:

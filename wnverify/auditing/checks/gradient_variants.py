@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from wnverify.auditing.checks.gradient import AFTER, add_report, backward_model
+from wnverify.auditing.backward import backward_model, worst_float32_row
+from wnverify.auditing.checks.gradient import AFTER, add_report
 from wnverify.auditing.checks.property import discover
-from wnverify.auditing.context import Context, first_line, rows_are_independent
+from wnverify.auditing.context import Context, first_line
+from wnverify.auditing.instance import Instance
 from wnverify.auditing.points import Point, generic, randn, rows, scaled_rows
 from wnverify.auditing.registry import Sheet, check
-from wnverify.auditing.subject import Instance
 from wnverify.finding import Verdict, encode_array
 from wnverify.oracles.differences import NotDifferencedError, directional_difference
 from wnverify.oracles.gradients import (
@@ -22,7 +23,6 @@ from wnverify.oracles.gradients import (
     forward_mode,
     reverse_mode,
     row_scales,
-    row_sensitivity,
 )
 from wnverify.oracles.ratio import ErrorModel, Ratio, map_model
 
@@ -34,14 +34,18 @@ IMPLIED = {
 }
 
 
-@check("gradient.loss", asks="Is the backward linear in the cotangent, whatever its layout, and the same each time?")
+@check(
+    "gradient.loss",
+    asks="Is the backward linear in the cotangent, whatever its layout, and the same each time?",
+    needs=("gradient",),
+)
 def other_losses(look: Context, sheet: Sheet) -> None:
     for point in look.generic_points()[:4]:
         instance = look.build(point.weight)
-        model = backward_model(instance, point.V, slack=10.0)
         try:
+            model = backward_model(instance, point.V, slack=10.0)
             pull = reverse_mode(instance, instance.with_primary(point.V), instance.primary)
-            largest = float(pull(randn(*point.V.shape, seed=look.seed_for("first", point.name))).norm())
+            largest = float(pull(look.cotangent(point.V, look.seed_for("first", point.name))).norm())
             for name, observed, expected in _pairs(look, instance, point, pull):
                 scale = max(float(expected.norm()), largest)
                 ratio = Ratio(float((observed - expected).norm()), scale, model)
@@ -54,38 +58,47 @@ def _pairs(
     look: Context, instance: Instance, point: Point, pull: Callable[[Tensor], Tensor]
 ) -> Iterator[tuple[str, Tensor, Tensor]]:
     """(what is asked, the observed gradient, the gradient it must equal)."""
-    V, shape = point.V, tuple(point.V.shape)
-    first = randn(*shape, seed=look.seed_for("first", point.name))
-    second = randn(*shape, seed=look.seed_for("second", point.name))
-    of_first, of_second, ones = pull(first), pull(second), pull(torch.ones(shape, dtype=torch.float64))
+    V = point.V
+    first = look.cotangent(V, look.seed_for("first", point.name))
+    second = look.cotangent(V, look.seed_for("second", point.name))
+    shape = first.shape
+
+    def pulled(cotangent: Tensor) -> Tensor:
+        """A backward that overwrites its cotangent spoils a copy, and not what the other cases compare with."""
+        return pull(cotangent.clone())
+
+    of_first, of_second, ones = pulled(first), pulled(second), pulled(torch.ones(shape, dtype=torch.float64))
     leaf = V.detach().clone().requires_grad_()
     yield "sum as the loss (expanded cotangent)", _grad(instance.at(leaf).sum(), leaf), ones
     out = instance.at(leaf)
-    yield "a nonlinear loss", _grad((out.sin() * first).sum(), leaf), pull((out.cos() * first).detach())
-    yield "a non-contiguous cotangent", pull(first.mT.contiguous().mT), of_first
-    yield "a sum of two cotangents", pull(first + second), of_first + of_second
-    yield "a cotangent times -3", pull(-3 * first), -3 * of_first
-    yield "a cotangent times 1e-6", 1e6 * pull(1e-6 * first), of_first
-    one = torch.zeros(shape, dtype=torch.float64)
-    one[-1] = first[-1]
-    rest = first - one
-    yield "one row and the rest", pull(one) + pull(rest), of_first
-    yield "the zero cotangent", pull(torch.zeros(shape, dtype=torch.float64)), torch.zeros(shape, dtype=torch.float64)
+    yield "a nonlinear loss", _grad((out.sin() * first).sum(), leaf), pulled((out.cos() * first).detach())
+    if first.dim():
+        yield "a non-contiguous cotangent", pulled(first.mT.contiguous().mT), of_first
+    yield "a sum of two cotangents", pulled(first + second), of_first + of_second
+    yield "a cotangent times -3", pulled(-3 * first), -3 * of_first
+    yield "a cotangent times 1e-6", 1e6 * pulled(1e-6 * first), of_first
+    if first.dim():
+        one = torch.zeros(shape, dtype=torch.float64)
+        one[-1] = first[-1]
+        rest = first - one
+        yield "one row and the rest", pulled(one) + pulled(rest), of_first
+    yield "the zero cotangent", pulled(torch.zeros(shape, dtype=torch.float64)), torch.zeros_like(V)
     kept = first.clone()
     pull(kept)
     yield "the cotangent itself, after the backward", kept, first
-    yield "a second backward pass", pull(first), of_first
+    yield "a second backward pass", pulled(first), of_first
     before, after = instance.at(leaf), instance.at(leaf)
     both = _grad((before * first).sum(), leaf) + _grad((after * second).sum(), leaf)
     yield "two forwards, then both backwards", both, of_first + of_second
 
 
-@check("gradient.float32", asks="Does the float32 backward agree with the float64 one?")
+@check("gradient.float32", asks="Does the float32 backward agree with the float64 one?", needs=("gradient",))
 def float32(look: Context, sheet: Sheet) -> None:
-    points = [*look.generic_points(), *look.usable([scaled_rows(1e3, look.seed), generic((6, 1100), look.seed)])]
+    further = [scaled_rows(1e3, look.seed), *([] if look.quick else [generic((6, 1100), look.seed)])]
+    points = [*look.generic_points(), *look.usable(further)]
     for point in points:
         low, weight = point.V.float(), point.weight.double()
-        cotangent = randn(*point.V.shape, seed=look.seed_for("float32", point.name)).float()
+        cotangent = look.cotangent(point.V, look.seed_for("float32", point.name)).float()
         try:
             wide = look.build(weight)
             expected = reverse_mode(wide, wide.with_primary(low.double()), wide.primary)(cotangent.double())
@@ -95,12 +108,14 @@ def float32(look: Context, sheet: Sheet) -> None:
             said = f"float32 raised {type(error).__name__}: {first_line(error)}"
             sheet.add(point.name, Verdict.HAZARD, said)
             continue
-        ratio = _worst_row(wide, low, cotangent, observed, expected)
+        ratio = worst_float32_row(wide, low, cotangent, observed, expected)
         wrong = Verdict.FAIL if ratio.relative > GROSS else Verdict.HAZARD
         sheet.compare(point.name, ratio, "the float32 gradient differs from the float64 one", wrong=wrong)
 
 
-@check("gradient.forward_mode", asks="Is forward mode (torch.func.jvp) the derivative of the forward?")
+@check(
+    "gradient.forward_mode", asks="Is forward mode (torch.func.jvp) the derivative of the forward?", needs=("gradient",)
+)
 def by_forward_mode(look: Context, sheet: Sheet) -> None:
     for point in look.generic_points()[:4]:
         instance = look.build(point.weight)
@@ -111,6 +126,7 @@ def by_forward_mode(look: Context, sheet: Sheet) -> None:
                 return instance.at(V)
 
         try:
+            model = backward_model(instance, point.V)
             observed = forward_mode(instance, instance.with_primary(point.V), tangent, instance.primary)
         except (RuntimeError, NotImplementedError) as error:
             said = f"{type(error).__name__}: {first_line(error)}"
@@ -121,20 +137,27 @@ def by_forward_mode(look: Context, sheet: Sheet) -> None:
         except NotDifferencedError as error:
             sheet.not_differenced(point.name, error)
             continue
-        model = backward_model(instance, point.V)
         size = float(difference.value.norm())
         total = ErrorModel(model.relative + difference.error / max(size, 1e-300), f"{model.text} + difference")
         ratio = Ratio(float((observed - difference.value).norm()), size, total)
         sheet.compare(point.name, ratio, "forward mode is not the derivative", route="automatic differentiation")
 
 
-@check("gradient.second_order", asks="Is the double backward the derivative of the backward?", requires=AFTER)
+@check(
+    "gradient.second_order",
+    asks="Is the double backward the derivative of the backward?",
+    requires=AFTER,
+    needs=("gradient",),
+)
 def second_order(look: Context, sheet: Sheet) -> None:
     if reason := look.subject.domain.get("no_double_backward"):
         sheet.note(f"declared without a second derivative: {reason}")
     for point in look.generic_points()[: 2 if look.quick else 4]:
+        if not look.build(point.weight).at(point.V.clone().requires_grad_()).requires_grad:
+            sheet.add(point.name, Verdict.FAIL, "the output does not depend on this tensor through autograd")
+            continue
         instance = look.build(point.weight)
-        cotangent = randn(*point.V.shape, seed=look.seed_for("second order", point.name))
+        cotangent = look.cotangent(point.V, look.seed_for("second order", point.name))
 
         def gradient(V: Tensor, instance: Instance = instance, cotangent: Tensor = cotangent) -> Tensor:
             with torch.enable_grad():
@@ -167,6 +190,7 @@ def second_order(look: Context, sheet: Sheet) -> None:
     "gradient.invariance",
     asks="Has the backward the orthogonality that the forward's invariances imply?",
     requires=AFTER,
+    needs=("gradient",),
 )
 def invariance(look: Context, sheet: Sheet) -> None:
     points = [point for point in look.generic_points() if point.V.shape[0] > 1]
@@ -176,7 +200,7 @@ def invariance(look: Context, sheet: Sheet) -> None:
         for point in points:
             instance = look.build(point.weight)
             pull = reverse_mode(instance, instance.with_primary(point.V), instance.primary)
-            cotangent = randn(*point.V.shape, seed=look.seed_for("invariance", point.name))
+            cotangent = look.cotangent(point.V, look.seed_for("invariance", point.name))
             gradient, V = rows(pull(cotangent)), rows(point.V)
             products = {"whole": (gradient * V).sum(), "rows": (gradient * V).sum(1), "sums": gradient.sum(1)}[kind]
             direction = float(V.norm()) if kind != "sums" else V.shape[1] ** 0.5
@@ -206,29 +230,3 @@ def _grad(loss: Tensor, leaf: Tensor) -> Tensor:
 def _is_linear(gradient: Callable[[Tensor], Tensor], V: Tensor) -> bool:
     """Whether the gradient does not move with V: then a missing graph hides nothing."""
     return bool(torch.equal(gradient(V).detach(), gradient(V + 0.25 * V.abs() + 0.125).detach()))
-
-
-def _worst_row(wide: Instance, low: Tensor, cotangent: Tensor, observed: Tensor, expected: Tensor) -> Ratio:
-    """The row with the largest ratio; each row is modelled by its own response to a rounding of the weight."""
-
-    def gradient(V: Tensor) -> Tensor:
-        return reverse_mode(wide, wide.with_primary(V), wide.primary)(cotangent.double())
-
-    got, right = rows(observed), rows(expected)
-    response = row_sensitivity(gradient, low.double(), seed=0)
-    # Where rows are coupled a sound algorithm is accurate relative to the whole gradient.  Otherwise to the row's own,
-    # or to ‖a‖ ‖w‖ / ‖v‖: where the Jacobian all but vanishes (a saturated softmax) only rounding of that size is left.
-    coupled = right.shape[0] > 1 and not rows_are_independent(wide, low.double())
-    typical = float(right.norm()) / max(right.shape[0], 1) ** 0.5
-    with torch.no_grad():
-        sizes = [rows(t).double().norm(dim=1) for t in (cotangent, wide.at(low.double()), low)]
-    natural = sizes[0] * sizes[1] / sizes[2].clamp_min(torch.finfo(torch.float64).tiny)
-    worst = Ratio(0.0, 1.0, map_model("float32", max(right.shape)))
-    for row in range(right.shape[0]):
-        scale = max(float(right[row].norm()), typical if coupled else float(natural[row]))
-        condition = 4 * (1.0 + min(float(response[row]) / max(scale, 1e-300), 1e6))
-        model = map_model("float32", max(right.shape), condition=condition, roundings=12)
-        ratio = Ratio(float((got[row] - right[row]).norm()), scale, model)
-        if not ratio.value <= worst.value:
-            worst = ratio
-    return worst

@@ -6,16 +6,18 @@ import copy
 import io
 import pickle
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from wnverify.auditing.context import Context, first_line
+from wnverify.auditing.instance import Instance
 from wnverify.auditing.points import outside, randn
 from wnverify.auditing.registry import Sheet, check
-from wnverify.auditing.subject import Instance, parametrized_layer
+from wnverify.auditing.subject import parametrized_layer
+from wnverify.auditing.target import PARAMETRIZATION
 from wnverify.finding import Verdict
 from wnverify.oracles.ratio import Ratio, map_model
 
@@ -31,19 +33,19 @@ LAYERS: Final[dict[str, Callable[[], nn.Module]]] = {
 }
 
 
-@check("contract.state", asks="Do a deep copy, a pickle and a state_dict give back the same map?", needs=("module",))
+@check("contract.state", asks="Do a deep copy, a pickle and a state_dict give back the same map?", needs=("object",))
 def state(look: Context, sheet: Sheet) -> None:
     point = look.small_point()
     if point is None:
         return
     V = point.V
     instance = look.build(point.weight)
-    if instance.module is None:
-        return
     expected = _call(instance, V)
+    _copied(sheet, "deepcopy", copy.deepcopy, instance, V, expected)
+    _copied(sheet, "pickle", lambda made: pickle.loads(pickle.dumps(made)), instance, V, expected)
     module = instance.module
-    _copied(sheet, "deepcopy", lambda: copy.deepcopy(module), instance, V, expected)
-    _copied(sheet, "pickle", lambda: pickle.loads(pickle.dumps(module)), instance, V, expected)
+    if module is None:
+        return
     saved = io.BytesIO()
     torch.save(module.state_dict(), saved)
     saved.seek(0)
@@ -51,25 +53,27 @@ def state(look: Context, sheet: Sheet) -> None:
     _call(other, V)
     if other.module is not None:
         other.module.load_state_dict(torch.load(saved, weights_only=True))
-        loaded = Instance(other.module, other.module, instance.tensors, instance.primary)
+        loaded = instance.around(other.module, other.module)
         _judge(sheet, "state_dict into an instance made for another weight", _call(loaded, V), expected)
 
 
 def _copied(
-    sheet: Sheet, name: str, make: Callable[[], nn.Module], instance: Instance, V: Tensor, expected: Tensor
+    sheet: Sheet, name: str, copied: Callable[[Any], Any], instance: Instance, V: Tensor, expected: Tensor
 ) -> None:
     try:
-        made = make()
+        made = copied(instance.callable)
     except Exception as error:  # pickling calls foreign code, which may raise anything
         sheet.add(name, Verdict.HAZARD, f"{type(error).__name__}: {first_line(error)}", route="exact")
         return
-    _judge(sheet, name, _call(Instance(made, made, instance.tensors, instance.primary), V), expected)
+    module = made if isinstance(made, nn.Module) else None
+    _judge(sheet, name, _call(instance.around(module, made), V), expected)
 
 
 @check(
     "contract.layers",
     asks="Does it register on Linear, Conv1d-3d, ConvTranspose1d-3d and Embedding, train a step, and come off again?",
-    needs=("module",),
+    needs=("object",),
+    kinds=(PARAMETRIZATION,),
 )
 def layers(look: Context, sheet: Sheet) -> None:
     for name, make in LAYERS.items():

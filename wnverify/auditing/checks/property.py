@@ -3,37 +3,61 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import torch
 
+from wnverify.auditing import convexity
+from wnverify.auditing import proximal as proximal  # registers its residual
 from wnverify.auditing.context import Context, first_line
-from wnverify.auditing.points import KERNEL_SHAPES, Point, generic, rows
+from wnverify.auditing.points import KERNEL_SHAPES, Point, generic, rows, structured, ties
 from wnverify.auditing.properties import RESIDUALS, Look, measure
 from wnverify.auditing.registry import Sheet, check
-from wnverify.auditing.vocabulary import DECLARED_ONLY, PROPERTIES
+from wnverify.auditing.target import PENALTY, PROJECTION
+from wnverify.auditing.vocabulary import DECLARED_ONLY, OF_PENALTY, PROPERTIES, properties_of, statement_of
 from wnverify.finding import Verdict, encode_array
 from wnverify.oracles.ratio import ErrorModel, Ratio
 
-INEQUALITIES: Final = frozenset({"nonexpansive", "spectral_norm_le_1"})
+INEQUALITIES: Final = frozenset({"nonexpansive", "spectral_norm_le_1", "convex", "is_prox_of_penalty"})
 """Sampled inequalities: that some samples keep them means nothing."""
+SAMPLED: Final = INEQUALITIES - {"spectral_norm_le_1"}
+"""Of these a small miss is no near thing: it is relative to the size of what is compared."""
+IMPLIED_BY: Final = {
+    "constant_norm_rows": frozenset({"unit_norm_rows", "orthonormal_rows", "scaled_orthonormal_rows"}),
+    "scaled_orthonormal_rows": frozenset({"orthonormal_rows"}),
+    "spectral_norm_le_1": frozenset({"orthonormal_rows"}),
+    "scale_invariant": frozenset({"row_scale_invariant"}),
+}
+"""Properties that need no discovery where one of these is declared."""
 NEARLY: Final = 1e-2
 """A relative miss up to this is said to be near."""
+AT_TIES: Final = frozenset({"euclidean_projection", "idempotent", "nonexpansive", "l1_rows_le"})
+"""Asked of a projection at ties too.  Where there are several nearest points it need not be equivariant."""
 ROWS_MUST_FIT: Final = frozenset({"orthonormal_rows", "scaled_orthonormal_rows", "structured_orthonormal"})
 NEEDS_GRADIENT: Final = frozenset({"gradient_orthogonal_to_weight", "gradient_zero_mean"})
+SHOWN: Final = 256
+"""Entries up to which the arrays of a comparison are written down."""
 SPREAD_NEEDED: Final = frozenset({"constant_norm_rows", "permutation_equivariant_rows", "scaled_orthonormal_rows"})
 """Properties that every one-row weight has: they are discovered only where there are several rows."""
 
 
 def _declared(name: str) -> None:
-    @check(f"property.{name}", asks=f"Declared: {PROPERTIES[name]}. Is it so?", needs=("declared",))
+    @check(
+        f"property.{name}",
+        asks=f"Declared: {PROPERTIES[name]}. Is it so?",
+        needs=("declared",),
+        instead={PENALTY: f"Declared: {statement_of(name, PENALTY)}. Is it so?"} if name in OF_PENALTY else {},
+    )
     def judge(look: Context, sheet: Sheet) -> None:
         if look.mode_note:
             sheet.note(look.mode_note)
         value = look.subject.declares[name]
         admitted = float(look.subject.domain.get("approximate", {}).get(name, 0.0))
-        kernels = look.usable(generic(shape, look.seed) for shape in KERNEL_SHAPES)
-        for point in [*look.generic_points(), *kernels]:
+        further = look.usable(generic(shape, look.seed) for shape in KERNEL_SHAPES)
+        if look.subject.kind == PROJECTION and name in AT_TIES:
+            further += look.usable([*structured(look.seed), *ties(look.seed)])
+        for point in [*look.generic_points(), *further]:
             if not _feasible(look, name, point):
                 continue
             for dtype in (torch.float64, torch.float32):
@@ -49,7 +73,7 @@ def _declared(name: str) -> None:
                     continue
                 if admitted:
                     found = _admitting(found, admitted)
-                sheet.compare(case, found, f"not so: {PROPERTIES[name]}", witness=_witness(point, look))
+                sheet.compare(case, found, f"not so: {look.statement(name)}", witness=_witness(point, look, found))
 
 
 for _name in RESIDUALS:
@@ -60,32 +84,57 @@ for _name in RESIDUALS:
 def discovered(look: Context, sheet: Sheet) -> None:
     if look.mode_note:
         sheet.note(look.mode_note)
-    points = [point for point in look.generic_points() if point.V.shape[0] > 1]
-    holds, partly = [], {}
-    for name in RESIDUALS:
-        if name in DECLARED_ONLY or name in look.subject.declares:
-            continue
+    points = _discovery_points(look)
+    if points and all(_vanishes(look, point) for point in points):
+        sheet.add("none", Verdict.PASS)
+        sheet.note("zero at every weight that was looked at: nothing can be read from that")
+        return
+    wide = {point.name for point in points if point.V.shape[0] <= rows(point.V).shape[1]}
+    for name in _to_discover(look):
         found = _over_points(look, name, points)
-        if not found:
-            continue
         kept = [p for p, ratio in found.items() if ratio.value <= 1]
-        wide = {p.name for p in points if p.V.shape[0] <= rows(p.V).shape[1]}
-        if len(kept) == len(found) or (kept and set(kept) == wide & set(found)):
-            holds.append(name if len(kept) == len(found) else f"{name} for rows ≤ columns")
-            continue
-        miss = max(ratio.relative for ratio in found.values())
-        nearly = miss <= NEARLY and name not in NEEDS_GRADIENT and name != "nonexpansive"
-        some = bool(kept) and len(found) > 2 and name not in INEQUALITIES | NEEDS_GRADIENT
-        if nearly or some:
-            partly[name] = (found, kept, miss)
-    for name in holds:
-        sheet.add(name, Verdict.PASS, figures={"statement": PROPERTIES[name.split()[0]]})
-    for name, (found, kept, miss) in partly.items():
-        where = f"holds at {', '.join(kept)} only of {', '.join(found)}" if kept else "holds nowhere exactly"
-        said = f"nearly: {PROPERTIES[name]}; {where}, largest relative miss {miss:.2g}"
-        sheet.add(name, Verdict.HAZARD, said, figures={"relative_miss": miss})
+        statement = look.statement(name)
+        if found and len(kept) == len(found):
+            sheet.add(name, Verdict.PASS, figures={"statement": statement})
+        elif kept and set(kept) == wide & set(found):
+            if name not in INEQUALITIES:
+                sheet.add(f"{name} for rows ≤ columns", Verdict.PASS, figures={"statement": statement})
+        elif found and _nearly(look, name, found, kept):
+            where = f"holds at {', '.join(kept)} only of {', '.join(found)}" if kept else "holds nowhere exactly"
+            miss = max(ratio.relative for ratio in found.values())
+            said = f"nearly: {statement}; {where}, largest relative miss {miss:.2g}"
+            sheet.add(name, Verdict.HAZARD, said, figures={"relative_miss": miss})
     if not sheet.cases:
         sheet.add("none", Verdict.PASS)
+
+
+def _discovery_points(look: Context) -> list[Point]:
+    """Weights of several rows; of a projection, which does nothing inside its set, some that may lie inside."""
+    points = [point for point in look.generic_points() if point.V.shape[0] > 1]
+    if look.subject.kind == PROJECTION:
+        inside = (Point(name=f"{point.name} / 64", V=point.V / 64, seed=point.seed) for point in points)
+        points += look.usable(inside)
+    return points
+
+
+def _to_discover(look: Context) -> Iterator[str]:
+    subject = look.subject
+    for name in RESIDUALS:
+        told = name in DECLARED_ONLY or name in subject.declares or name not in properties_of(subject.kind)
+        no_prox = name == "is_prox_of_penalty" and "prox" not in subject.capabilities
+        # A small set lies in the spectral ball by its size.
+        by_size = name == "spectral_norm_le_1" and subject.kind == PROJECTION
+        implied = bool(IMPLIED_BY.get(name, frozenset()) & set(subject.declares))
+        if not (told or no_prox or by_size or implied):
+            yield name
+
+
+def _nearly(look: Context, name: str, found: Mapping[str, Ratio], kept: Sequence[str]) -> bool:
+    """Whether the property is missed by little everywhere, or holds at some weights and not at others."""
+    small = max(ratio.relative for ratio in found.values()) <= NEARLY and name not in NEEDS_GRADIENT | SAMPLED
+    at_some = bool(kept) and len(found) > 2 and name not in INEQUALITIES | NEEDS_GRADIENT
+    # Outside its set a projection has what the border has.
+    return small or (at_some and look.subject.kind != PROJECTION)
 
 
 def discover(look: Context, names: tuple[str, ...], points: list[Point]) -> list[str]:
@@ -112,6 +161,11 @@ def _over_points(look: Context, name: str, points: list[Point]) -> dict[str, Rat
     return found
 
 
+def _vanishes(look: Context, point: Point) -> bool:
+    with torch.no_grad():
+        return not bool(look.build(point.weight).at(point.V).any())
+
+
 def _feasible(look: Context, name: str, point: Point) -> bool:
     """Orthonormal rows need n ≤ d; unit norm follows them where the domain says so."""
     n, d = rows(point.V).shape
@@ -124,8 +178,15 @@ def _feasible(look: Context, name: str, point: Point) -> bool:
 def _look(look: Context, point: Point, value: object, dtype: torch.dtype) -> Look:
     V = point.V.to(dtype)
     instance = look.build(point.weight).to(dtype)
-    seed, domain = look.seed_for(point.name), look.subject.domain
-    return Look(instance=instance, V=V, value=value, seed=seed, domain=domain, target_set=look.subject.target_set)
+    return Look(
+        instance=instance,
+        V=V,
+        value=value,
+        seed=look.seed_for(point.name),
+        domain=look.subject.domain,
+        target_set=look.subject.target_set,
+        convex="convex" in look.subject.declares,
+    )
 
 
 def _admitting(ratio: Ratio, admitted: float) -> Ratio:
@@ -133,5 +194,7 @@ def _admitting(ratio: Ratio, admitted: float) -> Ratio:
     return dataclasses.replace(ratio, model=model)
 
 
-def _witness(point: Point, look: Context) -> dict[str, object]:
+def _witness(point: Point, look: Context, found: Ratio) -> dict[str, object]:
+    if isinstance(found, convexity.Seen) and point.V.numel() <= SHOWN:
+        return found.witness
     return {"V": encode_array(point.V, seed=look.seed, generator=f"generic {point.name}")}

@@ -88,6 +88,14 @@ class CotangentScaledInPlace(_UnitRows):
         return scaled - W * dots(W, scaled)
 
 
+class CotangentOverwritten(_UnitRows):
+    """The backward doubles the caller's cotangent in place and halves its result: only the next user sees it."""
+
+    @staticmethod
+    def rule(V: Tensor, W: Tensor, G: Tensor) -> Tensor:
+        return unit_rows_backward(V, W, G.mul_(2.0)) / 2
+
+
 class _NormUsedUp(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *inputs: Any, **_: Any) -> Tensor:

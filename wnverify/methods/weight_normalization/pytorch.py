@@ -16,6 +16,7 @@ _OF_THE_DIRECTION = {
     "scale_invariant": True,
     "row_scale_invariant": True,
     "odd": True,
+    "rotation_equivariant": True,
     "gradient_orthogonal_to_weight": True,
 }
 
@@ -65,7 +66,6 @@ class WeightNormalization(RowParametrization):
                 **_OF_THE_DIRECTION,
                 "unit_norm_rows": True,
                 "idempotent": True,
-                "rotation_equivariant": True,
                 "permutation_equivariant_rows": True,
                 "euclidean_projection": True,
             }

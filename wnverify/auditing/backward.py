@@ -1,0 +1,138 @@
+"""How the backward of an instance is compared with its differences: with which model, at which distance.
+
+A map V ↦ W is differenced as it is.  A penalty needs two things more.  Where it is least its value and its gradient
+vanish, and what is left of right ones is rounding of what cancelled; so it is looked at on top of how much it changes
+half a row's size away, and judged relative to that.  And a sum over all entries has kinks close to every point (the
+nearest zero of ten thousand entries is a ten-thousandth away); so a refutation counts only if it stays with differences
+so near that hardly one lies between.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+
+import torch
+from torch import Tensor
+
+from wnverify.auditing.context import rows_are_independent
+from wnverify.auditing.instance import Instance
+from wnverify.auditing.points import randn, rows
+from wnverify.oracles.gradients import (
+    JacobianReport,
+    NotDifferencedError,
+    check_backward,
+    check_rows,
+    reverse_mode,
+    row_scales,
+    row_sensitivity,
+    sensitivity,
+)
+from wnverify.oracles.ratio import ErrorModel, Ratio, map_model
+
+LEAST: Final = 1e-3
+"""A penalty whose value is below this share of its change nearby is at a minimum."""
+NEAR: Final = 2.0**-14
+Found = TypeVar("Found")
+
+
+def backward_report(instance: Instance, V: Tensor, *, seed: int, gaussian: int) -> JacobianReport:
+    """The backward at V against differences, over the whole Jacobian; raises what ``check_backward`` raises."""
+    f, steepness = differenced(instance, V)
+    model, tensors = backward_model(instance, V), instance.with_primary(V)
+
+    def judge(reach: float) -> JacobianReport:
+        return check_backward(
+            f,
+            tensors,
+            wrt=instance.primary,
+            seed=seed,
+            gaussian=gaussian,
+            model=model,
+            steepness=steepness,
+            reach=reach,
+        )
+
+    return _confirmed(instance, judge, lambda report: report)
+
+
+def row_report(instance: Instance, V: Tensor, *, seed: int, chosen: Sequence[int]) -> tuple[int, JacobianReport]:
+    """The same with one row moved at a time: the row with the largest ratio, and its report."""
+    f, steepness = differenced(instance, V)
+    model, tensors = backward_model(instance, V), instance.with_primary(V)
+
+    def judge(reach: float) -> tuple[int, JacobianReport]:
+        return check_rows(
+            f, tensors, wrt=instance.primary, seed=seed, rows=chosen, model=model, steepness=steepness, reach=reach
+        )
+
+    return _confirmed(instance, judge, lambda found: found[1])
+
+
+def backward_model(instance: Instance, V: Tensor, *, slack: float = 1.0) -> ErrorModel:
+    """Rounding of one backward pass: the gradient's own local condition number at this weight, times ``slack``."""
+    shape = instance.output_shape(V)
+    cotangent = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+    def gradient(weight: Tensor) -> Tensor:
+        pull = reverse_mode(instance, instance.with_primary(weight), instance.primary)
+        return pull(cotangent)
+
+    condition = sensitivity(gradient, V, seed=0, samples=2)
+    return map_model("float64", max(rows(V).shape), condition=slack * (1.0 + min(condition, 1e6)), roundings=8)
+
+
+def worst_float32_row(wide: Instance, low: Tensor, cotangent: Tensor, observed: Tensor, expected: Tensor) -> Ratio:
+    """The row with the largest ratio; each row is modelled by its own response to a rounding of the weight."""
+
+    def gradient(V: Tensor) -> Tensor:
+        return reverse_mode(wide, wide.with_primary(V), wide.primary)(cotangent.double())
+
+    got, right = rows(observed), rows(expected)
+    response = row_sensitivity(gradient, low.double(), seed=0)
+    # Where rows are coupled a sound algorithm is accurate relative to the whole gradient.  Otherwise to the row's own,
+    # or to ‖a‖ ‖w‖ / ‖v‖: where the Jacobian all but vanishes (a saturated softmax) only rounding of that size is left.
+    coupled = right.shape[0] > 1 and not rows_are_independent(wide, low.double())
+    typical = float(right.norm()) / max(right.shape[0], 1) ** 0.5
+    with torch.no_grad():
+        sizes = [rows(t).double().norm(dim=1) for t in (cotangent, wide.at(low.double()), low)]
+    natural = sizes[0] * sizes[1] / sizes[2].clamp_min(torch.finfo(torch.float64).tiny)
+    worst = Ratio(0.0, 1.0, map_model("float32", max(right.shape)))
+    for row in range(right.shape[0]):
+        scale = max(float(right[row].norm()), typical if coupled else float(natural[row]))
+        condition = 4 * (1.0 + min(float(response[row]) / max(scale, 1e-300), 1e6))
+        terms = right.numel() if wide.scalar else max(right.shape)
+        model = map_model("float32", terms, condition=condition, roundings=12)
+        ratio = Ratio(float((got[row] - right[row]).norm()), scale, model)
+        if not ratio.value <= worst.value:
+            worst = ratio
+    return worst
+
+
+def differenced(instance: Instance, V: Tensor) -> tuple[Callable[..., Tensor], float]:
+    """The map whose differences are taken, and how steep it is around V; 0 for what is no penalty."""
+    if not instance.scalar:
+        return instance, 0.0
+    steepness = 0.0
+    with torch.no_grad():
+        here = float(instance.at(V))
+        for seed in range(2):
+            change = float(instance.at(V + row_scales(V) * randn(*V.shape, seed=seed) / 2)) - here
+            steepness = max(steepness, 2 * abs(change) if math.isfinite(change) else 0.0)
+    if abs(here) > LEAST * steepness:
+        return instance, steepness
+    return lambda *tensors: instance(*tensors) + steepness, steepness
+
+
+def _confirmed(
+    instance: Instance, judge: Callable[[float], Found], report_of: Callable[[Found], JacobianReport]
+) -> Found:
+    found = judge(1.0)
+    if not (instance.scalar and report_of(found).refuted):
+        return found
+    try:
+        closely = judge(NEAR)
+    except NotDifferencedError:
+        return found
+    return closely if report_of(closely).ratio < report_of(found).ratio else found

@@ -1,0 +1,134 @@
+"""Edge, continued: scales, means far above the spread, and entries that are no numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from wnverify.auditing.checks.edge import base_of, built, refused, witness_of
+from wnverify.auditing.checks.property import discover
+from wnverify.auditing.context import Context, rows_are_independent
+from wnverify.auditing.instance import Instance
+from wnverify.auditing.points import outside, rows
+from wnverify.auditing.registry import Sheet, check
+from wnverify.finding import Verdict
+from wnverify.oracles.gradients import sensitivity
+from wnverify.oracles.ratio import LARGEST, Ratio, map_model
+
+FINITE_ROWS: Final = "finite numbers in every row of W"
+
+
+@check("edge.scale", asks="Do tiny (1e-30 in float32, 1e-200 in float64) and huge rows give what ordinary ones give?")
+def scale(look: Context, sheet: Sheet) -> None:
+    base = base_of(look)
+    if not look.accepts(base, "the ordinary weight"):
+        return
+    invariant = "scale_invariant" in look.subject.declares or bool(
+        discover(look, ("scale_invariant",), look.generic_points()[:2])
+    )
+    instance = built(look, base)
+    for dtype, exponents in ((torch.float64, (-664, 664)), (torch.float32, (-100, 100))):
+        for exponent in exponents:
+            V = (base * 2.0**exponent).to(dtype)
+            name = f"2^{exponent} in {str(dtype).removeprefix('torch.')}"
+            if outside(V, look.subject.domain) is not None:
+                continue
+            try:
+                with torch.no_grad():
+                    W = instance.to(dtype).at(V).double()
+                    ordinary = instance.to(dtype).at(base.to(dtype)).double()
+            except Exception as error:  # foreign code may raise anything; what it raised is the finding
+                refused(sheet, name, error)
+                continue
+            if not bool(torch.isfinite(W).all()) and look.scalar and _beyond(instance, base, exponent, dtype):
+                sheet.add(name, Verdict.PASS)
+                sheet.note(f"{name}: the value is larger than the largest number of the dtype")
+            elif not bool(torch.isfinite(W).all()):
+                sheet.add(name, Verdict.HAZARD, "the output is not finite", witness=witness_of(V))
+            elif invariant:
+                kind = str(dtype).removeprefix("torch.")
+                model = map_model(kind, look.terms(V), condition=100.0)
+                ratio = Ratio(float((W - ordinary).norm()), float(ordinary.norm()), model)
+                said = "a scale-invariant map gives something else: its squares over- or underflow"
+                sheet.compare(name, ratio, said, wrong=Verdict.HAZARD, witness=witness_of(V))
+            else:
+                sheet.add(name, Verdict.PASS)
+
+
+@check("edge.large_mean", asks="Is a row with a mean far above its spread as accurate as its conditioning allows?")
+def large_mean(look: Context, sheet: Sheet) -> None:
+    base = (base_of(look) * 1024).round() / 1024
+    if not look.accepts(base, "the ordinary weight"):
+        return
+    instance = built(look, base)
+    invariant = bool(discover(look, ("shift_invariant_rows",), look.generic_points()[:2]))
+    for dtype, exponent in ((torch.float32, 10), (torch.float32, 12), (torch.float64, 20), (torch.float64, 30)):
+        kind = str(dtype).removeprefix("torch.")
+        # Every sum below is exact: the entries are multiples of 2^-10 and the mean is a power of two.
+        V = (base + 2.0**exponent).to(dtype)
+        name = f"mean 2^{exponent} in {kind}"
+        if outside(V, look.subject.domain) is not None:
+            continue
+        try:
+            with torch.no_grad():
+                reference = base if invariant else V.double()
+                observed = instance.to(dtype).at(V).double()
+                expected = instance.at(reference)
+        except Exception as error:  # foreign code may raise anything; what it raised is the finding
+            refused(sheet, name, error)
+            continue
+        if not invariant and dtype == torch.float64:
+            continue
+
+        def value(weight: Tensor) -> Tensor:
+            with torch.no_grad():
+                return instance.at(weight)
+
+        # A shift-invariant map loses ‖V‖ / ‖centred V‖; in float64 this is exact, not estimated.
+        centred = rows(base - rows(base).mean(1, keepdim=True))
+        condition = float(rows(V.double()).norm() / centred.norm()) if invariant else 0.0
+        condition = max(condition, 1.0 + sensitivity(value, reference, seed=look.seed))
+        model = map_model(kind, look.terms(V), condition=4 * condition)
+        ratio = Ratio(float((observed - expected).norm()), float(expected.norm()), model)
+        sheet.compare(name, ratio, "less accurate than the map allows", wrong=Verdict.HAZARD, witness=witness_of(V))
+
+
+@check("edge.nan_row", asks="Does a NaN or an infinity stay in its row, and is it not turned into numbers?")
+def nan_row(look: Context, sheet: Sheet) -> None:
+    base = base_of(look)
+    if not look.accepts(base, "the ordinary weight"):
+        return
+    local = rows_are_independent(built(look, base), base)
+    for name, value in (("NaN", math.nan), ("infinity", math.inf)):
+        V = base.clone()
+        V[1, 2] = value
+        try:
+            with torch.no_grad():
+                W = rows(built(look, base).at(V))
+        except Exception as error:  # foreign code may raise anything; what it raised is the finding
+            refused(sheet, name, error)
+            continue
+        broken = ~torch.isfinite(W).all(1)
+        others = [i for i in range(W.shape[0]) if local and i != 1 and bool(broken[i])]
+        if name == "NaN" and not bool(broken.any()):
+            said = f"a NaN in V[1, 2] gives {'a finite value' if look.scalar else FINITE_ROWS}: it is hidden"
+            sheet.add(name, Verdict.FAIL, said, witness=witness_of(V))
+        elif others:
+            said = f"a non-finite V[1, 2] spoils row {others[0]} of W too, though rows are independent"
+            sheet.add(name, Verdict.FAIL, said, witness=witness_of(V))
+        else:
+            sheet.add(name, Verdict.PASS)
+    if not local and not look.scalar:
+        sheet.note("the rows of W are coupled, so that a NaN may reach all of them")
+
+
+def _beyond(instance: Instance, base: Tensor, exponent: int, dtype: torch.dtype) -> bool:
+    """Whether the value at 2^exponent × base, as it grows from 2^20 to 2^40, is above the dtype's largest number."""
+    direction = 1 if exponent > 0 else -1
+    with torch.no_grad():
+        near, far = (math.log2(max(abs(float(instance.at(base * 2.0 ** (direction * k)))), 1e-300)) for k in (20, 40))
+    there = far + (far - near) / 20 * (abs(exponent) - 40)
+    return there > math.log2(LARGEST[str(dtype).removeprefix("torch.")]) - 1

@@ -1,0 +1,1 @@
+"""Penalties W ↦ scalar, wrong on purpose, and right variants beside them."""
