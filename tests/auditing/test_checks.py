@@ -133,6 +133,21 @@ def says(sheet: Sheet) -> dict[str, Verdict]:
     return {case.name: case.verdict for case in sheet.cases if case.verdict is not PASS}
 
 
+def test_a_given_g_is_asked_for_at_its_own_width_only():
+    """W = φ(V) G⁻¹ with a G of five entries keeps W G² Wᵀ = I at weights of five columns; a wrong G is a failure."""
+    G = torch.tensor([1.0, 2.0, 0.5, 4.0, 0.25], dtype=torch.float64)
+
+    def structured(V):
+        Q = torch.linalg.qr(V.flatten(1).mT).Q.mT
+        return (Q / G.to(V) if V.shape[1] == 5 else Q).reshape(V.shape)
+
+    right = sheet_of("property.structured_orthonormal", structured, declare={"structured_orthonormal": G.tolist()})
+    assert {case.name.split()[0] for case in right.cases} == {"3x5"}
+    assert right.verdict is Verdict.PASS
+    wrong = sheet_of("property.structured_orthonormal", structured, declare={"structured_orthonormal": [1.0] * 5})
+    assert wrong.verdict is Verdict.FAIL
+
+
 def test_float32_is_judged_apart():
     """A property that breaks in float32 alone fails there, at every place, and not in float64."""
     sheet = sheet_of("property.unit_norm_rows", "checked.py:RoughInFloat32")

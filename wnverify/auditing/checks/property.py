@@ -167,8 +167,11 @@ def _vanishes(look: Context, point: Point) -> bool:
 
 
 def _feasible(look: Context, name: str, point: Point) -> bool:
-    """Orthonormal rows need n ≤ d; unit norm follows them where the domain says so."""
+    """Orthonormal rows need n ≤ d; unit norm follows them where the domain says so; a given G has its own d."""
     n, d = rows(point.V).shape
+    G = look.subject.declares.get(name) if name == "structured_orthonormal" else None
+    if isinstance(G, list | tuple | torch.Tensor) and len(G) != d:
+        return False
     onto_frames = name == "euclidean_projection" and look.subject.target_set["name"] == "stiefel_rows"
     if n > d and (name in ROWS_MUST_FIT or onto_frames):
         return False
