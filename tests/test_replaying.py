@@ -12,6 +12,12 @@ from wnverify.replaying import chosen, replay
 from wnverify.report import results
 
 
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path, monkeypatch):
+    """A run keeps its journal in the working folder, and two of the same run there refuse each other."""
+    monkeypatch.chdir(tmp_path)
+
+
 def stored(**changes):
     (finding,) = claims.decide("CWN-P1-SIGN", quick=True)
     return finding.replace(**changes)

@@ -272,7 +272,6 @@ def test_cotangents_of_a_zero_matrix_are_not_radial():
         (weights(kinds=["ordinary"]), lambda V: np.abs(V).max() > 4.5, [[5.0]]),
         (weights(kinds=["ordinary"]), lambda V: V.shape[0] > 1, [[1.0], [1.0]]),
         (weights(kinds=["scaled"]), lambda V: np.abs(V).max() > 500, [[1000.0]]),
-        (weights(kinds=["large_mean"]), lambda V: V.mean() > 100, [[499.5, 500.5]]),
         (weights(kinds=["equal_singular_values"]), lambda V: True, [[1.0, 0.0], [0.0, 1.0]]),
         (orthogonal(2), lambda Q: True, [[1.0, 0.0], [0.0, 1.0]]),
         (cotangents(np.ones((2, 2))), lambda A: A[1, 1] > 0 and not A[0].any(), [[0.0, 0.0], [0.0, 1.0]]),
@@ -281,6 +280,13 @@ def test_cotangents_of_a_zero_matrix_are_not_radial():
 def test_examples_shrink_to_small_matrices_of_readable_numbers(search, wrong, simplest):
     """The smallest example that Hypothesis finds has few rows and columns and short numbers."""
     assert find(search, wrong, settings=SEARCH).tolist() == simplest
+
+
+def test_a_large_mean_shrinks_to_two_numbers_of_few_digits():
+    """How far the spread shrinks depends on the constants that Hypothesis has seen in the modules loaded before."""
+    (row,) = find(weights(kinds=["large_mean"]), lambda V: V.mean() > 100, settings=SEARCH).tolist()
+    assert len(row) == 2
+    assert max(len(f"{number:.12g}") for number in row) <= 8
 
 
 @pytest.mark.parametrize(

@@ -271,7 +271,7 @@ def test_names_lead_to_the_methods():
         "dswn_nm": "dswn_neuron_measurement",
         "dswn-sm": "dswn_sparsity_measurement",
         "DSWN-NM-SM": "dswn_combined",
-        "dswn_sm_nm": "dswn_combined",
+        "dswn_sm_nm": "dswn_combined_in_the_other_order",
     }.items():
         assert find(name).id == identity
 
