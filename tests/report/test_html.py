@@ -268,3 +268,13 @@ def test_a_witness_keeps_its_lines_and_its_exact_values():
         code,
         "  ".join(array(1, 2)["hex"]) + "\n",
     ]
+
+
+def test_of_thousands_of_times_the_largest_are_shown_and_all_counted():
+    """A hundred rows, the largest numbers, with the number of all."""
+    timing = {f"item {n:04d}": {"seconds": float(n)} for n in range(1500)}
+    text = view.render(document([], environment={}, timing=timing))
+    assert "1500 measured times" in text.replace(",", "")
+    assert text.count("seconds</td>") == 100
+    assert "item 1499" in text
+    assert "item 1300" not in text

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _TEMPLATES: Final = Path(__file__).parents[1] / "templates"
 _MOST_STRIKING: Final = 8
+_TIMES: Final = 100
+"""Measured times that the page shows; all of them are in results.json."""
 _COUNTED: Final = {
     "claim": "statement",
     "method": "numerical comparison",
@@ -59,7 +61,8 @@ def render(doc: Mapping[str, Any], *, loader: jinja2.BaseLoader | None = None) -
         broken=broken_subjects(data),
         striking=_MOST_STRIKING,
         selftest_rest=dataclasses.replace(data.selftest, findings=unplotted(data)),
-        timing=timing_rows(doc["timing"]),
+        timing=longest(timing_rows(doc["timing"])),
+        timed=len(timing_rows(doc["timing"])),
     )
 
 
@@ -122,6 +125,21 @@ def exact_arrays(witness: Json) -> list[tuple[str, list[list[str]]]]:
     """The arrays of a witness as matrices of exact hex floats, as far as they are small enough to be shown."""
     arrays = [(name, value) for name, value in wording.witness_items(witness) if wording.is_array(value)]
     return [(name, rows) for name, value in arrays if (rows := wording.array_rows(value, "hex"))]
+
+
+def longest(rows: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The rows with the largest numbers, in their order: a run of thousands of items has thousands of times."""
+    if len(rows) <= _TIMES:
+        return list(rows)
+
+    def size(row: tuple[str, str]) -> float:
+        try:
+            return float(row[1].split()[0])
+        except ValueError:
+            return 0.0
+
+    kept = set(sorted(rows, key=size, reverse=True)[:_TIMES])
+    return [row for row in rows if row in kept]
 
 
 def timing_rows(timing: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
