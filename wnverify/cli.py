@@ -86,7 +86,13 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="fewer points and shapes; says what it left out")
     parser.add_argument("--seed", type=int, default=0, help="of every random choice (default 0)")
     parser.add_argument("--workers", type=_positive_int, default=2, metavar="N", help="child processes (default 2)")
-    parser.add_argument("--timeout", type=_positive, default=60.0, metavar="S", help="seconds for an item (default 60)")
+    parser.add_argument(
+        "--timeout",
+        type=_positive,
+        default=60.0,
+        metavar="S",
+        help="seconds for an item (default 60; --all-methods: at least 300)",
+    )
     parser.add_argument("--memory", type=_positive, default=6144.0, metavar="MIB", help="for an item (default 6144)")
     parser.add_argument("--json", metavar="FILE", help="write the findings there (- for standard output)")
     parser.add_argument("--resume", action="store_true", help="finish an interrupted run, repeating nothing")

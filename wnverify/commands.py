@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 EXIT_WRONG: Final = 1
 EXIT_INTERRUPTED: Final = 130
+WHOLE_CATALOGUE_S: Final = 300.0
 WRONG: Final = frozenset({Verdict.FAIL, Verdict.ERROR})
 JOURNALS: Final = Path(".wnverify")
 
@@ -47,7 +48,8 @@ def audit(arguments: argparse.Namespace) -> int:
             seed=arguments.seed,
             quick=arguments.quick,
             workers=arguments.workers,
-            timeout_s=arguments.timeout,
+            # Among the methods are torch's own maps, some of which take minutes at wide weights.
+            timeout_s=max(arguments.timeout, WHOLE_CATALOGUE_S) if arguments.all_methods else arguments.timeout,
             memory_mib=arguments.memory,
             journal=journal,
             on_planned=watch,
