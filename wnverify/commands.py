@@ -88,7 +88,7 @@ def claims(arguments: argparse.Namespace) -> int:
     A table; with a single statement, or --verbose, all of its evidence.
     """
     from wnverify.papers.ledger import MODULE_OF
-    from wnverify.reporting import claim_items
+    from wnverify.reporting import CLAIMS_IMPORT, claim_items
 
     papers = {name: prefix for prefix, name in MODULE_OF.items()}
     for name in arguments.paper:
@@ -101,8 +101,7 @@ def claims(arguments: argparse.Namespace) -> int:
     items = claim_items(arguments.ids, quick=arguments.quick, **_limits(arguments))
     if arguments.paper:
         items = [item for item in items if item.subject in arguments.paper]
-    # What claims import on the way: loaded inside one it would look as if that claim had altered the process.
-    warm = ("numpy", "scipy.optimize", "scipy.stats", "sympy", "flint", "wnverify.papers.claims")
+    warm = ("numpy", *CLAIMS_IMPORT, "wnverify.papers.claims")
     return _run_items("claims", items, arguments, warm=warm, show=_show_statements)
 
 

@@ -15,7 +15,9 @@ from wnverify.workitem import Outcome, WorkItem
 if TYPE_CHECKING:
     from wnverify.papers.claims import Claim
 
-WARM: Final = ("torch", "scipy.optimize", "scipy.stats", "sympy", "flint", "wnverify.auditing.warm")
+CLAIMS_IMPORT: Final = ("scipy.optimize", "scipy.stats", "sympy", "flint")
+"""Loaded before the first claim: inside one it would look as if that claim had altered the process."""
+WARM: Final = ("torch", *CLAIMS_IMPORT, "wnverify.auditing.warm")
 BESIDES: Final = ("torch.nn.utils.parametrizations:weight_norm",)
 """What the report audits beside the methods of the catalogue."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wnverify.auditing.catalogued import KIND_OF, NO_WEIGHT, every_method, method_spec, settings_of, unfit
+from wnverify.auditing.catalogued import KIND_OF, NO_WEIGHT, every_method, method_spec, unfit
 from wnverify.auditing.suite import distinct, specs_of
 from wnverify.auditing.target import TargetError
 from wnverify.auditing.work import replay_command
@@ -85,4 +85,4 @@ def test_an_unknown_name_is_no_method():
 def test_settings_that_are_no_pairs_are_refused():
     """The message quotes what came."""
     with pytest.raises(TargetError, match="settings must be NAME=VALUE, one after the other; got 'gain'"):
-        settings_of("gain")
+        method_spec("wn[gain]", {}, {})

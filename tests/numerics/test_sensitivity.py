@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from wnverify.finding import Verdict, seed_of
+from wnverify.methods.catalogue import settings_of
 from wnverify.numerics import forms as forms_module
 from wnverify.numerics import matrices
 from wnverify.numerics.agreement import backward, forward
 from wnverify.numerics.edges import undefined
-from wnverify.numerics.forms import Form, forms, judged, parsed
+from wnverify.numerics.forms import Form, forms, judged
 from wnverify.numerics.judge import subject_of, subjects_of
 from wnverify.numerics.matrices import Typed
 from wnverify.numerics.sensitivity import SAFETY, Generic
@@ -163,8 +164,8 @@ def test_every_option_is_judged_under_an_id_of_its_own(method):
 
 def test_options_are_read_as_the_catalogue_writes_them():
     """Several settings in one string; what changes nothing is no form of its own."""
-    assert parsed("update='prox' eta=0.1") == {"update": "prox", "eta": 0.1}
-    assert parsed("") == {}
+    assert settings_of("update='prox' eta=0.1") == {"update": "prox", "eta": 0.1}
+    assert settings_of("") == {}
     plain = next(method for method in judged() if method.id == "weight_normalization")
     assert [form.said for form in forms(plain)] == [""]
     assert doctest.testmod(forms_module).failed == 0

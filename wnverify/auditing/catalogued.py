@@ -6,14 +6,13 @@ and with that argument.
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from wnverify.auditing.target import PARAMETRIZATION, PENALTY, PROJECTION, TargetError, TargetSpec
 from wnverify.finding import slug
-from wnverify.methods.catalogue import Method, find, methods
+from wnverify.methods.catalogue import Method, find, methods, settings_of
 
 KIND_OF: Final = {"parametrization": PARAMETRIZATION, "constraint": PROJECTION, "penalty": PENALTY}
 NO_WEIGHT: Final = {
@@ -72,7 +71,10 @@ def unfit(method: Method) -> str | None:
 
 def _spec(method: Method, option: str, arguments: Mapping[str, Any], declare: Mapping[str, Any]) -> TargetSpec:
     place, name = method.implementation.split(":")
-    chosen = settings_of(option)
+    try:
+        chosen = settings_of(option)
+    except ValueError as error:
+        raise TargetError(str(error)) from None
     written = " ".join(f"{key}={value}" for key, value in chosen.items())
     target = f"{method.id}[{written}]" if chosen else method.id
     return TargetSpec(
@@ -80,27 +82,9 @@ def _spec(method: Method, option: str, arguments: Mapping[str, Any], declare: Ma
         subject=slug(target.replace(" ", ",")),
         name=name,
         module=place,
-        settings={**settings_of(" ".join(method.settings)), **chosen},
+        settings={**method.fixed, **chosen},
         arguments=dict(arguments),
         declare=dict(declare),
         kind=KIND_OF[method.kind],
         catalogued=True,
     )
-
-
-def settings_of(text: str) -> dict[str, Any]:
-    """``"a=1 b='x'"`` as a dictionary; a value that is no Python literal is a string.
-
-    >>> settings_of("squared=False side='columns' order=sm-nm")
-    {'squared': False, 'side': 'columns', 'order': 'sm-nm'}
-    """
-    made: dict[str, Any] = {}
-    for pair in text.replace(",", " ").split():
-        name, separator, value = pair.partition("=")
-        if not name.isidentifier() or not separator:
-            raise TargetError(f"settings must be NAME=VALUE, one after the other; got {pair!r}")
-        try:
-            made[name] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            made[name] = value
-    return made

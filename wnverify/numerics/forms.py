@@ -7,12 +7,10 @@ takes the rows of W above those of G, a value is a matrix of one entry.
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import functools
 import importlib
 import inspect
-import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -22,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wnverify.finding import slug
-from wnverify.methods.catalogue import Method, implemented
+from wnverify.methods.catalogue import Method, implemented, settings_of
 
 Matrix = NDArray[np.float64]
 STEP: Final = 0.37
@@ -63,7 +61,7 @@ class Form:
 
     @property
     def options(self) -> dict[str, Any]:
-        return {**DIRECTION.get(self.method.id, {}), **parsed(" ".join([*self.method.settings, self.said]))}
+        return {**DIRECTION.get(self.method.id, {}), **self.method.fixed, **settings_of(self.said)}
 
     def case(self, dtype: str) -> str:
         """The last part of a finding's id."""
@@ -179,13 +177,3 @@ def forms(method: Method) -> tuple[Form, ...]:
 def judged() -> tuple[Method, ...]:
     """The methods of this project that are maps: parametrizations, constraints and penalties."""
     return tuple(method for method in implemented() if method.kind in JUDGED)
-
-
-def parsed(said: str) -> dict[str, Any]:
-    """Settings as the catalogue writes them.
-
-    >>> parsed("update='prox' eta=0.1")
-    {'update': 'prox', 'eta': 0.1}
-    """
-    pairs = (pair.partition("=") for pair in re.split(r"\s+(?=\w+=)", said.strip()) if pair)
-    return {name: ast.literal_eval(value) for name, _, value in pairs}

@@ -65,7 +65,7 @@ def centre(V: Tensor) -> Tensor:
     return X
 
 
-def _centred(V: Tensor) -> Tensor:
+def centred_rows(V: Tensor) -> Tensor:
     """V − mean of each row.
 
     The rounded mean c misses by up to γ_d |c|, the same for all entries of a row, however small the spread; the
@@ -79,7 +79,7 @@ def _centred(V: Tensor) -> Tensor:
 class _Centre(Rule):
     @staticmethod
     def forward(V: Tensor) -> Tensor:
-        return _centred(V)
+        return centred_rows(V)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
@@ -104,18 +104,18 @@ class _NormalizeRows(Rule):
     def forward(V: Tensor, centred: bool) -> Any:
         if not looking():
             return _normalize_unseen(V, centred)
-        X = _centred(V) if centred else V
+        X = centred_rows(V) if centred else V
         # In float64 no square of a float32 over- or underflows, and the sum keeps its last bits.
         r = torch.linalg.vector_norm(X, dim=-1, keepdim=True, dtype=torch.float64)
-        if bool(_ordinary(r, V).all()):
+        if bool(ordinary(r, V).all()):
             r = r.to(V.dtype)
             return X / r, r
-        scaled, exponent = _scaled(V, (-1,))
+        scaled, exponent = finite_and_scaled(V, (-1,))
         if centred:
-            _refuse_row(scaled.amax(-1) == scaled.amin(-1), "no constant row", "is constant")
-            X = _centred(scaled)
+            refuse_row(scaled.amax(-1) == scaled.amin(-1), "no constant row", "is constant")
+            X = centred_rows(scaled)
         else:
-            _refuse_row(~scaled.any(-1), "no zero row", "is zero")
+            refuse_row(~scaled.any(-1), "no zero row", "is zero")
             X = scaled
         r = torch.linalg.vector_norm(X, dim=-1, keepdim=True, dtype=torch.float64).to(V.dtype)
         return X / r, ldexp(r, exponent)
@@ -272,7 +272,7 @@ def _normalize_unseen(V: Tensor, centred: bool) -> tuple[Tensor, Tensor]:
     """(W, r), always by scaled rows; NaN in a row without a direction."""
     X, exponent = power_scaled(V, (-1,))
     defined = X.amax(-1, keepdim=True) != X.amin(-1, keepdim=True) if centred else X.any(-1, keepdim=True)
-    X = _centred(X) if centred else X
+    X = centred_rows(X) if centred else X
     r = torch.linalg.vector_norm(X, dim=-1, keepdim=True, dtype=torch.float64).to(V.dtype)
     r = torch.where(defined & (r < math.inf), r, math.nan)
     return X / r, ldexp(r, exponent)
@@ -286,20 +286,20 @@ def _decompose(V: Tensor, centred: bool) -> tuple[Tensor, Tensor, Tensor, Tensor
         raise ValueError(f"V must have {_full_rank(centred)}; got shape {tuple(V.shape)}, so rank at most {largest}")
     exponent = None
     if looking():
-        X = _centred(V.double()) if centred else V.double()
+        X = centred_rows(V.double()) if centred else V.double()
         Sigma = X @ X.mT
-        if not bool(_ordinary(Sigma.diagonal(dim1=-2, dim2=-1).sqrt(), V).all()):
-            V, exponent = _scaled(V, (-2, -1))
-            X = _centred(V.double()) if centred else V.double()
+        if not bool(ordinary(Sigma.diagonal(dim1=-2, dim2=-1).sqrt(), V).all()):
+            V, exponent = finite_and_scaled(V, (-2, -1))
+            X = centred_rows(V.double()) if centred else V.double()
             Sigma = X @ X.mT
         W, D, s = _polar_seen(V, X, Sigma, centred)
     else:
         V, exponent = power_scaled(V, (-2, -1))
-        W, D, s = _polar_unseen(V, _centred(V.double()) if centred else V.double())
+        W, D, s = _polar_unseen(V, centred_rows(V.double()) if centred else V.double())
     if V.dtype == torch.float64:
         # V_C has zero mean to u, its polar factor only to κ u, hence centred once more; and one Newton-Schulz step
         # squares what is left in W Wᵀ − I (κ² u of the Gram matrix, or the many u of a decomposition).
-        W = _centred(W) if centred else W
+        W = centred_rows(W) if centred else W
         W = 1.5 * W - 0.5 * (W @ W.mT) @ W
     D, s = D.to(V.dtype), s.to(V.dtype)
     S = (D * s.unsqueeze(-2)) @ D.mT
@@ -356,13 +356,13 @@ def _refined(X: Tensor, D: Tensor, s: Tensor, Qt: Tensor) -> tuple[Tensor, Tenso
     return W, D, torch.maximum(s, smallest)
 
 
-def _ordinary(norm: Tensor, V: Tensor) -> Tensor:
+def ordinary(norm: Tensor, V: Tensor) -> Tensor:
     """Where norms are so far from over- and underflow that no square has lost a bit.  False for zero and NaN."""
     reach = 2.0 ** (60 if V.dtype == torch.float32 else 400)
     return (norm > 1 / reach) & (norm < reach)
 
 
-def _scaled(V: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+def finite_and_scaled(V: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     """``power_scaled``; a ``ValueError`` names a non-finite entry."""
     wrong = ~V.isfinite()
     if bool(wrong.any()):
@@ -371,7 +371,7 @@ def _scaled(V: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     return power_scaled(V, axes)
 
 
-def _refuse_row(wrong: Tensor, wanted: str, found: str) -> None:
+def refuse_row(wrong: Tensor, wanted: str, found: str) -> None:
     if bool(wrong.any()):
         place = ", ".join(str(k) for k in wrong.nonzero()[0].tolist())
         raise ValueError(f"V must have {wanted}; V[{place}, :] {found}")

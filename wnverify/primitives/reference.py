@@ -74,6 +74,21 @@ def normalize_rows(V: Matrix) -> tuple[Matrix, Matrix]:
     return scaled / norms, np.asarray(np.ldexp(norms, exponent))
 
 
+def centre_and_normalize_rows(V: Matrix) -> tuple[Matrix, Matrix]:
+    """(W, r) with r_i = ‖v̂_i‖, shape (n, 1), and w_i = v̂_i / r_i, v̂ the centred row.
+
+    A ``ValueError`` names d where it is 1, or the first constant row.
+    """
+    if V.shape[1] == 1:
+        raise ValueError("V must have d ≥ 2 columns: centring a row of one entry leaves zero; got d = 1")
+    constant = constant_rows(V)
+    if len(constant):
+        raise ValueError(f"V must have no constant row; got V[{constant[0]}, :] = {V[constant[0], 0]:.6g}")
+    scaled, exponent = scaled_rows(V)
+    W, norms = normalize_rows(centre_rows(scaled))
+    return W, np.ldexp(norms, exponent)
+
+
 def normalize_rows_vjp(W: Matrix, norms: Matrix, A: Matrix) -> Matrix:
     """The cotangent A of W = diag(1/r) V pulled back to V: g_i = (a_i − ⟨a_i, w_i⟩ w_i) / r_i."""
     G: Matrix = (A - (A * W).sum(axis=1, keepdims=True) * W) / norms

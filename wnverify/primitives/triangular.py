@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wnverify.primitives.pytorch import _ordinary, _scaled
+from wnverify.primitives.pytorch import finite_and_scaled, ordinary
 from wnverify.primitives.rules import Rule, batched, call, exactly, ldexp, looking, power_scaled, tangents
 
 
@@ -81,9 +81,9 @@ def _decompose(V: Tensor) -> tuple[Tensor, Tensor]:
         )
     X, exponent = V, None
     norm = torch.linalg.vector_norm(V, dim=-1, dtype=torch.float64)
-    if not (looking() and bool(_ordinary(norm, V).all())):
+    if not (looking() and bool(ordinary(norm, V).all())):
         # W does not depend on the scale of a row, so that each may have its own.
-        X, exponent = (_scaled if looking() else power_scaled)(V, (-1,))
+        X, exponent = (finite_and_scaled if looking() else power_scaled)(V, (-1,))
         norm = torch.linalg.vector_norm(X, dim=-1, dtype=torch.float64)
     Q, R = torch.linalg.qr(X.mT)
     diagonal = R.diagonal(dim1=-2, dim2=-1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import inspect
 from typing import Any, Final
@@ -99,7 +98,7 @@ def _apply_one(
     if row.kind == "out of scope":
         raise ValueError(f"method {row.id!r} is out of scope: {row.reason}")
     made = implementation(row)
-    options = {**_fixed(row), **options}
+    options = {**row.fixed, **options}
     if row.kind == "parametrization":
         parametrizing.register(chosen(model, layers), row, made, options)
     elif row.kind == "constraint":
@@ -145,12 +144,6 @@ def implementation(row: Method) -> Any:
     """The class or function that a row names."""
     module, _, name = row.implementation.partition(":")
     return getattr(importlib.import_module(module), name)
-
-
-def _fixed(row: Method) -> dict[str, Any]:
-    """The settings that make a class the method of this row."""
-    pairs = (setting.partition("=") for setting in row.settings)
-    return {name: ast.literal_eval(value) for name, _, value in pairs}
 
 
 def _rows(method: str) -> list[Method]:

@@ -53,7 +53,8 @@ def attach(
             if name in biases:
                 layer.get_parameter("bias").data.copy_(biases[name])
         raise
-    _ATTACHED.setdefault(model, []).extend((method, attached) for attached in hung)
+    for attached in hung:
+        remembered(model, method, attached)
 
 
 def detach(model: nn.Module, method: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -13,6 +12,8 @@ from torch.optim import Optimizer
 from wnverify.finding import seed_of
 from wnverify.methods.application.selection import WEIGHTED, Layers, chosen
 from wnverify.methods.mean_only_batch_normalization.pytorch import MeanOnlyBatchNormalization
+from wnverify.methods.scale_and_bias.pytorch import ScaleAndBias
+from wnverify.methods.scale_and_bias.reference import noise_of_layer
 
 NORMALIZATIONS: Final = (
     nn.modules.batchnorm._NormBase,
@@ -88,13 +89,9 @@ def _made(
     if made is Plain:
         return Plain(**options)
     shape, trailing = _units(old)
-    known = inspect.signature(made).parameters if not isinstance(made, str) else {}
-    if "trailing" in known:
+    if made is ScaleAndBias:
         growth = options.pop("growth", "constant")
-        if growth not in ("constant", "linear"):
-            raise ValueError(f"growth must be 'constant' or 'linear' (equation 8); got {growth!r}")
-        if growth == "linear":
-            options["sigma"] = options.get("sigma", 0.0) * index / count
+        options["sigma"] = noise_of_layer(index, count, options.get("sigma", 0.0), growth=growth)
         if options.get("seed") is not None:
             options["seed"] = seed_of(options["seed"], name) % 2**31
         new: nn.Module = made(shape, trailing=trailing, **options)

@@ -11,6 +11,7 @@ from wnverify.methods.catalogue.parametrizations import PARAMETRIZATIONS
 from wnverify.methods.catalogue.penalties import PENALTIES
 from wnverify.methods.catalogue.row import KINDS as KINDS
 from wnverify.methods.catalogue.row import Method as Method
+from wnverify.methods.catalogue.row import settings_of as settings_of
 
 
 def methods(kind: str | None = None) -> tuple[Method, ...]:

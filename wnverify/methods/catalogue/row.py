@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+import ast
+from typing import Any, Final, NamedTuple
 
 KINDS: Final = ("parametrization", "constraint", "penalty", "layer", "out of scope")
 
@@ -36,7 +37,32 @@ class Method(NamedTuple):
     reason: str = ""
 
     @property
+    def fixed(self) -> dict[str, Any]:
+        """``settings`` as arguments of ``implementation``."""
+        return settings_of(" ".join(self.settings))
+
+    @property
     def module(self) -> str:
         """The package that holds ``reference``, ``pytorch`` and ``enclosure``; empty where torch itself is used."""
         place = self.implementation.partition(":")[0]
         return place.removesuffix(".pytorch") if place.endswith(".pytorch") else ""
+
+
+def settings_of(text: str) -> dict[str, Any]:
+    """``"a=1 b='x'"`` as arguments; pairs stand apart by spaces or commas, and what is no Python literal is a string.
+
+    ``ValueError`` for a pair without a name or an equals sign.
+
+    >>> settings_of("squared=False side='columns' order=sm-nm")
+    {'squared': False, 'side': 'columns', 'order': 'sm-nm'}
+    """
+    made: dict[str, Any] = {}
+    for pair in text.replace(",", " ").split():
+        name, separator, value = pair.partition("=")
+        if not name.isidentifier() or not separator:
+            raise ValueError(f"settings must be NAME=VALUE, one after the other; got {pair!r}")
+        try:
+            made[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            made[name] = value
+    return made

@@ -8,16 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from wnverify.primitives.reference import (
     Matrix,
     as_matrix,
+    centre_and_normalize_rows,
     centre_rows,
-    constant_rows,
-    normalize_rows,
     normalize_rows_vjp,
-    scaled_rows,
 )
 
 
@@ -29,7 +25,7 @@ def forward(V: Any) -> Matrix:
     >>> forward([[2.0, 4.0]]) * 2**0.5
     array([[-1.,  1.]])
     """
-    return _centred_and_normalized(as_matrix(V, "V"))[0]
+    return centre_and_normalize_rows(as_matrix(V, "V"))[0]
 
 
 def vjp(V: Any, A: Any) -> Matrix:
@@ -38,14 +34,14 @@ def vjp(V: Any, A: Any) -> Matrix:
     Equal to ``printed_gradient`` wherever W is exact; V, A (n, d).  Errors as in ``forward``.
     """
     V = as_matrix(V, "V")
-    W, norms = _centred_and_normalized(V)
+    W, norms = centre_and_normalize_rows(V)
     return normalize_rows_vjp(W, norms, centre_rows(as_matrix(A, "A", V.shape)))
 
 
 def printed_gradient(V: Any, A: Any) -> Matrix:
     """Equation 3, term by term: (a_i − (a_i w_i) w_iᵀ − (1/d)(a_i 1) 1ᵀ) / ‖v̂_i‖; shapes and errors as ``vjp``."""
     V = as_matrix(V, "V")
-    W, norms = _centred_and_normalized(V)
+    W, norms = centre_and_normalize_rows(V)
     A = as_matrix(A, "A", V.shape)
     G: Matrix = (A - (A * W).sum(axis=1, keepdims=True) * W - A.sum(axis=1, keepdims=True) / V.shape[1]) / norms
     return G
@@ -54,14 +50,3 @@ def printed_gradient(V: Any, A: Any) -> Matrix:
 def jvp(V: Any, E: Any) -> Matrix:
     """The change of W along the direction E of V: equal to ``vjp(V, E)``, since the map is the gradient of Σ ‖v̂_i‖."""
     return vjp(V, E)
-
-
-def _centred_and_normalized(V: Matrix) -> tuple[Matrix, Matrix]:
-    if V.shape[1] == 1:
-        raise ValueError("V must have d ≥ 2 columns: centring a row of one entry leaves zero; got d = 1")
-    constant = constant_rows(V)
-    if len(constant):
-        raise ValueError(f"V must have no constant row; got V[{constant[0]}, :] = {V[constant[0], 0]:.6g}")
-    scaled, exponent = scaled_rows(V)
-    W, norms = normalize_rows(centre_rows(scaled))
-    return W, np.ldexp(norms, exponent)

@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from wnverify.primitives.reference import (
     Matrix,
     as_matrix,
+    centre_and_normalize_rows,
     centre_rows,
-    constant_rows,
     normalize_rows,
     normalize_rows_vjp,
-    scaled_rows,
 )
 
 
@@ -108,14 +107,7 @@ def _directions(W: Matrix, update: str) -> tuple[Matrix, Matrix]:
         raise ValueError(f"update must be 'projection' or 'printed'; got {update!r}")
     if update == "printed":
         return normalize_rows(W)
-    if W.shape[1] == 1:
-        raise ValueError("V must have d ≥ 2 columns: centring a row of one entry leaves zero; got d = 1")
-    constant = constant_rows(W)
-    if len(constant):
-        raise ValueError(f"V must have no constant row; got V[{constant[0]}, :] = {W[constant[0], 0]:.6g}")
-    scaled, exponent = scaled_rows(W)
-    unit, norms = normalize_rows(centre_rows(scaled))
-    return unit, np.ldexp(norms, exponent)
+    return centre_and_normalize_rows(W)
 
 
 def _squared_radius(c: float) -> float:

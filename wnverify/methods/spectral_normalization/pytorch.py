@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from wnverify.primitives.layout import RowParametrization
-from wnverify.primitives.pytorch import Rows, _ordinary, _scaled
+from wnverify.primitives.pytorch import Rows, finite_and_scaled, ordinary
 from wnverify.primitives.rules import Rule, batched, call, exactly, ldexp, looking, power_scaled, tangents, working
 
 
@@ -239,8 +239,8 @@ def _decompose(V: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     X, exponent = V, None
     gram = _gram(X)
     norm = gram.diagonal(dim1=-2, dim2=-1).sum(-1).sqrt()
-    if not (looking() and bool(_ordinary(norm, V).all())):
-        X, exponent = (_scaled if looking() else power_scaled)(V, (-2, -1))
+    if not (looking() and bool(ordinary(norm, V).all())):
+        X, exponent = (finite_and_scaled if looking() else power_scaled)(V, (-2, -1))
         if looking():
             _refuse_zero(~X.flatten(-2).any(-1))
         gram = _gram(X)

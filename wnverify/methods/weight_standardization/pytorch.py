@@ -15,7 +15,7 @@ from torch import Tensor
 
 from wnverify.primitives.layout import RowParametrization
 from wnverify.primitives.penalty import nonnegative
-from wnverify.primitives.pytorch import Rows, _centred, _ordinary, _refuse_row, _scaled, centre
+from wnverify.primitives.pytorch import Rows, centre, centred_rows, finite_and_scaled, ordinary, refuse_row
 from wnverify.primitives.rules import Rule, batched, call, dot, ldexp, looking, power_scaled, tangents, working
 
 
@@ -114,19 +114,19 @@ class _Standardize(Rule):
 
     @staticmethod
     def forward(V: Tensor, eps: float, inside: bool, m: int) -> Any:
-        X = _centred(V)
+        X = centred_rows(V)
         sigma = _deviation(X, m)
-        if looking() and bool(_ordinary(sigma, V).all()):
+        if looking() and bool(ordinary(sigma, V).all()):
             s = _divisor(sigma, eps, inside)
             return X / s.to(V.dtype), (sigma if eps and not inside else s).to(V.dtype)
-        scaled, exponent = (_scaled if looking() else power_scaled)(V, (-1,))
+        scaled, exponent = (finite_and_scaled if looking() else power_scaled)(V, (-1,))
         constant = scaled.amax(-1, keepdim=True) == scaled.amin(-1, keepdim=True)
-        X = _centred(scaled)
+        X = centred_rows(scaled)
         small = _deviation(X, m)
         sigma = ldexp(small, exponent)
         if eps == 0:
             if looking():
-                _refuse_row(constant.squeeze(-1), "no constant row", "is constant")
+                refuse_row(constant.squeeze(-1), "no constant row", "is constant")
             return X / small.to(V.dtype), sigma.to(V.dtype)
         s = _divisor(sigma, eps, inside)
         W = X / small.masked_fill(constant, 1.0).to(V.dtype) * (sigma / s).to(V.dtype)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from wnverify.finding import Evidence, Finding, Verdict
-from wnverify.report.digest import TONE, counts
+from wnverify.report.digest import counts
+from wnverify.report.views.terminal import escaped, say, style
 from wnverify.report.wording import plural, short, tally, witness_items
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_STYLE: Final = {"wrong": "bold red", "care": "yellow", "open": "blue", "right": "green"}
 _WIDEST: Final = 24
 """Characters of a place in the table."""
 
@@ -25,17 +25,16 @@ def table(console: Console, findings: Sequence[Finding], verdicts: Sequence[str]
     for finding, row in zip(shown, rows, strict=True):
         cells = [text.ljust(width) for text, width in zip(row, widths, strict=True)]
         left = max(console.width - sum(widths) - 8, 20)
-        style = _STYLE[TONE[finding.verdict]]
-        cells = [f"[bold]{_plain(cells[0])}[/]", f"[{style}]{cells[1]}[/]", *map(_plain, cells[2:])]
-        _say(console, "  ".join([*cells, _plain(_cut(finding.statement, left))]))
+        cells = [f"[bold]{escaped(cells[0])}[/]", f"[{style(finding.verdict)}]{cells[1]}[/]", *map(escaped, cells[2:])]
+        say(console, "  ".join([*cells, escaped(_cut(finding.statement, left))]))
     hidden = len(findings) - len(shown)
     others = f"; {hidden} with another verdict not shown" if hidden else ""
-    _say(console, _plain(f"{plural(len(findings), 'statement')}: {tally(counts(findings))}{others}"))
+    say(console, escaped(f"{plural(len(findings), 'statement')}: {tally(counts(findings))}{others}"))
 
 
 def full(console: Console, finding: Finding) -> None:
     """Everything that is known of one statement, each route with its figures."""
-    _say(console, f"[bold]{_plain(finding.check)}[/]  {_marked(finding.verdict)}{_strength(finding)}")
+    say(console, f"[bold]{escaped(finding.check)}[/]  {_marked(finding.verdict)}{_strength(finding)}")
     rows = [
         ("statement", finding.statement),
         ("place", finding.place),
@@ -45,18 +44,20 @@ def full(console: Console, finding: Finding) -> None:
     ]
     for label, text in rows:
         if text:
-            _say(console, f"  [dim]{label}:[/] {_plain(text)}")
+            say(console, f"  [dim]{label}:[/] {escaped(text)}")
     for route in finding.routes:
-        _say(console, f"  [dim]route {_plain(route.route)}:[/] {_marked(route.verdict)}  {_plain(route.note)}")
+        say(console, f"  [dim]route {escaped(route.route)}:[/] {_marked(route.verdict)}  {escaped(route.note)}")
         if figures := _figures(route):
-            _say(console, f"      {_plain(figures)}")
+            say(console, f"      {escaped(figures)}")
     if finding.witness is not None:
-        _say(console, "  [dim]witness:[/]")
+        say(console, "  [dim]witness:[/]")
         for name, value in witness_items(finding.witness):
-            _say(console, f"      {_plain(name)}: {_plain(short(value))}" if name else f"      {_plain(short(value))}")
+            say(
+                console, f"      {escaped(name)}: {escaped(short(value))}" if name else f"      {escaped(short(value))}"
+            )
     if finding.corrected:
-        _say(console, f"  [dim]corrected:[/] {_plain(finding.corrected)}")
-    _say(console, f"  [dim]replay:[/] {_plain(finding.replay or '')}")
+        say(console, f"  [dim]corrected:[/] {escaped(finding.corrected)}")
+    say(console, f"  [dim]replay:[/] {escaped(finding.replay or '')}")
     console.print()
 
 
@@ -83,14 +84,4 @@ def _cut(text: str, width: int) -> str:
 
 
 def _marked(verdict: Verdict) -> str:
-    return f"[{_STYLE[TONE[verdict]]}]{verdict}[/]"
-
-
-def _plain(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, highlight=False, soft_wrap=True, emoji=False)
+    return f"[{style(verdict)}]{verdict}[/]"

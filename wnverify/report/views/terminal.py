@@ -35,22 +35,22 @@ def sheet(doc: Mapping[str, Any], console: Console, *, verbose: bool = False) ->
         _block(console, data, data.selftest, verbose)
         _trust(console, data)
     if data.stale:
-        _say(console, f"stale: {', '.join(data.stale_parts)} ran on other sources and is in no count", "yellow")
-    _say(console, f"{plural(len(data.current), 'finding')}: {_marked(data.counts)}")
+        say(console, f"stale: {', '.join(data.stale_parts)} ran on other sources and is in no count", "yellow")
+    say(console, f"{plural(len(data.current), 'finding')}: {_marked(data.counts)}")
 
 
 def _block(console: Console, data: Digest, subject: Subject, verbose: bool) -> None:
     title = subject.title or subject.name
-    _say(console, f"{_escaped(title)} [dim]({KIND_NAMES[subject.kind]})[/]", "bold")
+    say(console, f"{escaped(title)} [dim]({KIND_NAMES[subject.kind]})[/]", "bold")
     if subject.rows is not None:
-        _say(console, f"  {subject.decided} of {plural(subject.rows, 'statement')} decided")
+        say(console, f"  {subject.decided} of {plural(subject.rows, 'statement')} decided")
     for label, items, none in subject.scope:
-        _say(console, f"  {label}: {_escaped(', '.join(items) or none)}")
+        say(console, f"  {label}: {escaped(', '.join(items) or none)}")
     for family in _families(subject):
-        _say(console, f"  {_escaped(family.name):<14} {_marked(family.counts)}")
+        say(console, f"  {escaped(family.name):<14} {_marked(family.counts)}")
         if verbose:
             for finding in family.quiet:
-                _say(console, f"{_INDENT}{_symbol(finding)} {_escaped(_brief(finding))}")
+                say(console, f"{_INDENT}{_symbol(finding)} {escaped(_brief(finding))}")
     for finding in subject.loud:
         _full(console, data, finding)
     console.print()
@@ -65,7 +65,7 @@ def _families(subject: Subject) -> list[Family]:
 
 def _full(console: Console, data: Digest, finding: Finding) -> None:
     stale = " [yellow](stale)[/]" if finding.id in data.stale else ""
-    _say(console, f"  {_symbol(finding)} [{_style(finding.verdict)}]{finding.verdict}[/] {_escaped(finding.id)}{stale}")
+    say(console, f"  {_symbol(finding)} [{style(finding.verdict)}]{finding.verdict}[/] {escaped(finding.id)}{stale}")
     routes = ", ".join(dict.fromkeys(route.route for route in finding.routes))
     lines = [
         ("", finding.statement),
@@ -81,17 +81,17 @@ def _full(console: Console, data: Digest, finding: Finding) -> None:
     ]
     for label, text in lines:
         for row, piece in enumerate((text or "").splitlines()):
-            _say(console, f"{_INDENT}{f'[dim]{label}:[/] ' if label and not row else ''}{_escaped(piece)}")
+            say(console, f"{_INDENT}{f'[dim]{label}:[/] ' if label and not row else ''}{escaped(piece)}")
 
 
 def _trust(console: Console, data: Digest) -> None:
     trust = data.trust
     if trust.faults:
         bound = f"missed at most {percent(trust.missed_at_most)}"
-        _say(console, f"planted faults caught: {trust.caught} of {len(trust.faults)} ({bound}, exact 95 % bound)")
+        say(console, f"planted faults caught: {trust.caught} of {len(trust.faults)} ({bound}, exact 95 % bound)")
     if trust.right:
         bound = f"at most {percent(trust.alarms_at_most)}"
-        _say(console, f"false alarms: {len(trust.alarms)} of {len(trust.right)} ({bound}, exact 95 % bound)")
+        say(console, f"false alarms: {len(trust.alarms)} of {len(trust.right)} ({bound}, exact 95 % bound)")
     if trust.faults or trust.right:
         console.print()
 
@@ -108,24 +108,24 @@ def _measured(finding: Finding) -> str:
 
 
 def _marked(counted: Iterable[tuple[Verdict, int]]) -> str:
-    return " · ".join(f"[{_style(verdict)}]{tally([(verdict, number)])}[/]" for verdict, number in counted) or "none"
+    return " · ".join(f"[{style(verdict)}]{tally([(verdict, number)])}[/]" for verdict, number in counted) or "none"
 
 
 def _symbol(finding: Finding) -> str:
-    return f"[{_style(finding.verdict)}]{SYMBOL[TONE[finding.verdict]]}[/]"
+    return f"[{style(finding.verdict)}]{SYMBOL[TONE[finding.verdict]]}[/]"
 
 
-def _style(verdict: Verdict) -> str:
+def style(verdict: Verdict) -> str:
     return _STYLE[TONE[verdict]]
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Rich's own marks and control characters taken out of what a subject wrote."""
     from rich.markup import escape
 
     return escape("".join(mark if mark.isprintable() else " " for mark in text))
 
 
-def _say(console: Console, line: str, style: str | None = None) -> None:
+def say(console: Console, line: str, style: str | None = None) -> None:
     """One line, never broken, so that a command can be copied and a log searched."""
     console.print(line, style=style, highlight=False, soft_wrap=True, emoji=False)
