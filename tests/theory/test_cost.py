@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from fractions import Fraction
 
 import pytest
@@ -87,18 +86,16 @@ def test_what_is_no_size_is_refused(call, message):
 
 
 def order_of(text, n, d):
-    """A sum of products such as ``10 n² d + 25 n³`` as a number."""
-    names = {"n": n, "d": d, "k": min(n, d), "m": max(n, d), "log₂": 1}
+    """A sum of products such as ``10 n² d + 25 n³`` as a number; a logarithm is that of d, rounded up."""
+    names = {"n": n, "d": d, "k": min(n, d), "m": max(n, d), "L": (d - 1).bit_length()}
     powers = {"²": 2, "³": 3}
     total = 0
-    for term in text.split(" + "):
-        value, words = 1, term.split()
-        for word in words:
-            if word[-1] in powers:
-                value *= names[word[:-1]] ** powers[word[-1]]
-            else:
-                value *= int(word) if word.isdigit() else names[word]
-        total += value * (math.ceil(math.log2(d)) if "log₂" in words else 1) // (d if "log₂" in words else 1)
+    for term in text.replace("log₂ d", "L").split(" + "):
+        value = 1
+        for word in term.split():
+            known = int(word) if word.isdigit() else names[word.rstrip("²³")]
+            value *= known ** powers.get(word[-1], 1)
+        total += value
     return total
 
 
@@ -108,7 +105,7 @@ def order_of(text, n, d):
 )
 def test_the_order_leads(method, shape):
     """What is over the stated leading order is a vanishing share of it: a row's length, or log d for the sort."""
-    n, d = shape
+    n, d = HUGE * shape[0], HUGE * shape[1]
     total, order = METHODS[method].step(n, d).total, order_of(METHODS[method].order, n, d)
     # Nine operations an entry beside log₂ d comparisons; everything else is lower by a power.
     allowed = Fraction(9, 400) if "log" in METHODS[method].order else Fraction(32, HUGE)
@@ -123,13 +120,14 @@ PROSE = {
 }
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "l1_inf_projection"])
 @pytest.mark.parametrize("shape", [(1, 2), (2, 1), (1, 1), (1, HUGE)], ids=["wide", "tall", "square", "very-wide"])
 def test_the_catalogue_says_the_same_order(method, shape):
-    """The count over the catalogue's order is the same at two huge sizes: it grows neither faster nor slower."""
+    """The count over the catalogue's order is the same at two huge sizes: it grows neither faster nor slower.
+
+    The L1 projection is left out: its implementation takes Newton steps where the paper's algorithm sorts.
+    """
     prose = find(method).cost.partition(", and")[0]
-    if prose.endswith("Newton step, a few steps"):
-        pytest.skip("the implementation takes Newton steps where the paper's algorithm sorts")
     order = PROSE[prose]
     first, second = (
         Fraction(METHODS[method].step(n, d).total, order(n, d))
@@ -180,7 +178,7 @@ def test_refining_the_polar_factor_costs_two_products_more():
 
 @pytest.mark.parametrize("layer", [RESNET110, Layer(8, 3, 640, (1, 1), (5, 7))], ids=["resnet110", "one-by-one"])
 def test_what_norm_loss_prints_is_what_its_section_says(layer):
-    """Weight decay and the convolution are as printed, for odd kernels; norm loss is printed N − 2 C_o above the least."""
+    """Weight decay and the convolution are as printed, for odd kernels; norm loss is N − 2 C_o above the least."""
     decay, loss, overhead, conv, orders, *_ = PRINTED
     assert decay.printed(layer) == decay.closed(layer)
     assert conv.printed(layer) == conv.closed(layer)

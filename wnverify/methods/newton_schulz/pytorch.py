@@ -41,7 +41,7 @@ def newton_schulz_rows(V: Rows, coefficients: Sequence[float] = MUON, steps: int
     reverse, and ``torch.func``.  Raises ``ValueError`` naming a non-finite entry, a wrong option or, for eps = 0, a
     zero matrix, ``TypeError`` for integers and complex numbers; looking synchronises with the device once.
     Cost, k = min(n, d): five products of k n d, forward and backward together, for every stretch of steps whose slopes
-    a multiply to 32 at most (two stretches by default), and 4 T products of k³ forward, 10 T backward.  The backward
+    a multiply to 32 at most (three by default), and at most 4 T products of k³ forward, 10 T backward.  The backward
     keeps V itself, no copy (for the half precisions in float32), for each further stretch its input (n, d), and one
     matrix (k, k) a stretch.
 

@@ -1,0 +1,1 @@
+"""Bounds beside exact complexities: for a user's data, and as findings of the report."""
