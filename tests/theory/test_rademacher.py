@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from wnverify.oracles.ratio import Ratio, map_model
 from wnverify.theory import batched, rademacher
 from wnverify.theory.intervals import bernstein
 from wnverify.theory.milp import certified_complexity
@@ -148,6 +149,16 @@ def test_the_interval_covers_a_mean_as_often_as_it_says():
         found = bernstein((rng.random(30) < 0.3).astype(float), 1.0, 0.9)
         outside += not found.lower <= 0.3 <= found.upper
     assert outside / 2000 <= 0.1
+
+
+def test_the_interval_by_hand():
+    """A thousand times 0, 0, 1, 1 in [0, 2] at 90 %, δ = 0.1; the interval of few values is cut at the range."""
+    many = bernstein(np.tile([0.0, 0.0, 1.0, 1.0], 1000), 2.0, 0.9)
+    spread = math.sqrt(2 * (1000 / 3999) * math.log(40) / 4000) + 7 * 2 * math.log(40) / (3 * 3999)
+    for found in (many.upper - 0.5, 0.5 - many.lower):
+        assert Ratio(abs(found - spread), spread, map_model("float64", 4000)).value <= 1
+    few = bernstein(np.array([0.0, 0.0, 1.0, 1.0]), 2.0, 0.9)
+    assert (few.mean, few.lower, few.upper) == (0.5, 0.0, 2.0)
 
 
 @pytest.mark.parametrize("device", DEVICES)
