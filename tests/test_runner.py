@@ -85,7 +85,7 @@ def test_serial_threads_and_processes_give_the_same_bytes() -> None:
 
 
 def test_a_prerequisite_that_did_not_end_well_blocks_and_is_named(tmp_path: Path) -> None:
-    """Dependents of a fail, an error or a blocked item do not run and say which; those of a pass run after it."""
+    """Dependents of a fail, an error or a blocked item do not run and name the root; those of a pass run after it."""
     counted = {"directory": str(tmp_path)}
     items = [
         named("counts", "last", arguments=counted, requires=("check/engine/second", "check/engine/passes")),
@@ -96,7 +96,7 @@ def test_a_prerequisite_that_did_not_end_well_blocks_and_is_named(tmp_path: Path
     result = run(items)
     messages = {finding.check: finding.message for finding in result.findings if finding.verdict == Verdict.BLOCKED}
     assert messages == {
-        "last": "blocked by check/engine/second (blocked)",
+        "last": "blocked by check/engine/fails (fail); check/engine/raises (error)",
         "second": "blocked by check/engine/fails (fail); check/engine/raises (error)",
     }
     assert [path.name for path in tmp_path.iterdir()] == ["free.ran"]

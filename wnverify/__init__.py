@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import wnverify.strategies as strategies
+    from wnverify.auditing.pytest_plugin import parametrize_checks as parametrize_checks
     from wnverify.auditing.suite import audit as audit
     from wnverify.finding import Evidence as Evidence
     from wnverify.finding import Finding as Finding
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 
 _HOME: Final = {
     "audit": "wnverify.auditing.suite",
+    "parametrize_checks": "wnverify.auditing.pytest_plugin",
     "Finding": "wnverify.finding",
     "Evidence": "wnverify.finding",
     "Verdict": "wnverify.finding",
@@ -38,6 +40,7 @@ __all__ = [
     "apply",
     "audit",
     "parameter_groups",
+    "parametrize_checks",
     "penalty",
     "remove",
     "strategies",

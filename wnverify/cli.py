@@ -1,6 +1,6 @@
 """The command line: what can be asked, and nothing heavy before it is.
 
-Exit codes: 0 nothing wrong, 1 something failed, 2 the call is wrong, 130 interrupted.
+Exit codes: 0 nothing wrong (or waived), 1 something failed, 2 the call is wrong, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -49,14 +49,23 @@ def _parser() -> argparse.ArgumentParser:
     described = "Judge parametrizations V → W, projections W → W for after a step, and penalties W → scalar."
     audit = commands.add_parser("audit", help="judge parametrizations, projections, penalties", description=described)
     place = "package.module:name, path/file.py:name or a method's id"
-    audit.add_argument("targets", nargs="*", metavar="TARGET", help=place)
+    audit.add_argument("targets", nargs="*", metavar="TARGET", help=f"{place}; none: those of pyproject.toml")
     audit.add_argument("--all-methods", action="store_true", help="every method of the catalogue, with its options")
     audit.add_argument("--kind", choices=KINDS, help="what TARGET is, where it is not recognised")
     pairs: dict[str, Any] = {"action": "append", "default": [], "type": _pair}
     audit.add_argument("--arg", metavar="NAME=VALUE", help="constructor argument", **pairs)
     audit.add_argument("--declare", metavar="NAME[=VALUE]", help="a declared property", **pairs)
     audit.add_argument("--check", action="append", default=[], metavar="PATTERN", help="only these checks: gradient.*")
+    audit.add_argument("--strict", action="store_true", help="a hazard fails the run too")
+    waived = "accept what CHECK (an id or a pattern) finds"
+    audit.add_argument("--waive", action="append", default=[], metavar="CHECK=REASON", help=waived)
+    audit.add_argument("--junit", metavar="FILE", help="write JUnit XML there")
+    audit.add_argument("--sarif", metavar="FILE", help="write SARIF 2.1.0 there")
+    audit.add_argument("--html", metavar="FILE", help="write the findings as a page there")
+    audit.add_argument("--github", action="store_true", help="print annotations for GitHub Actions")
     _common(audit)
+    # What the command line leaves open the project's configuration may say.
+    audit.set_defaults(seed=None, timeout=None)
 
     report = commands.add_parser("report", help="results.json, report.md and report.html")
     report.add_argument("--out", default="reports/latest", metavar="FOLDER", help="where the three files go")
@@ -72,6 +81,22 @@ def _parser() -> argparse.ArgumentParser:
     claims.add_argument("--paper", metavar="PAPER", help="only of this: cwn, dswn, cwo, norm_loss, l1inf", **listed)
     claims.add_argument("--verdict", metavar="VERDICT", help="show only these: refuted, holds-under, …", **listed)
     _common(claims)
+
+    described = "Bounds on the Rademacher complexity of an L1,∞-constrained class, beside the exact value."
+    theory = commands.add_parser(
+        "theory", help="generalization bounds beside the exact quantity", description=described
+    )
+    theory.add_argument("--k", type=int, default=1, help="hidden layers (default 1)")
+    theory.add_argument("--c", type=_floats, default=1.0, metavar="C", help="L1 norm of a unit; 2,3 one for each layer")
+    theory.add_argument("--o", type=float, default=1.0, help="L1 norm of the output weights (default 1)")
+    theory.add_argument("--activation", default="relu", metavar="NAME", help="relu (default) or tanh")
+    theory.add_argument("--data", metavar="FILE.npy", help="a sample, n × m1 in [-1, 1]; without it one is drawn")
+    theory.add_argument("--n", type=int, help="points of the drawn sample (default 12)")
+    theory.add_argument("--m1", type=int, help="inputs of the drawn sample (default 3)")
+    theory.add_argument("--signs", type=int, default=0, metavar="N", help="a mean over N random sign vectors, not all")
+    theory.add_argument("--device", default="cpu", help="where all sign vectors are gone through: cpu (default), cuda")
+    theory.add_argument("--seed", type=int, default=0, help="of the drawn sample, signs and searches (default 0)")
+    theory.add_argument("--json", metavar="FILE", help="write the finding there (- for standard output)")
 
     replay = commands.add_parser("replay", help="is a finding of a results.json found again?")
     replay.add_argument("results", metavar="RESULTS", help="a results.json")
@@ -111,6 +136,15 @@ def _pair(text: str) -> tuple[str, Any]:
         return name, ast.literal_eval(value)
     except (ValueError, SyntaxError):
         return name, value
+
+
+def _floats(text: str) -> float | tuple[float, ...]:
+    """One number, or several between commas."""
+    try:
+        many = tuple(float(each) for each in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, or numbers between commas; got {text!r}") from None
+    return many if len(many) > 1 else many[0]
 
 
 def _positive(text: str) -> float:

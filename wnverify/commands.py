@@ -3,74 +3,65 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import hashlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rich.console import Console
 
-from wnverify import runner
+from wnverify import publishing, runner
 from wnverify.finding import Finding, Json, Verdict, dumps
 from wnverify.journal import Journal
 from wnverify.progress import Progress
 from wnverify.report import results
+from wnverify.report.standing import breaks
 from wnverify.runner import RunResult
+from wnverify.waivers import applied
 from wnverify.workitem import Outcome, WorkItem
-
-if TYPE_CHECKING:
-    from wnverify.auditing.target import TargetSpec
 
 EXIT_WRONG: Final = 1
 EXIT_INTERRUPTED: Final = 130
-WHOLE_CATALOGUE_S: Final = 300.0
-WRONG: Final = frozenset({Verdict.FAIL, Verdict.ERROR})
 JOURNALS: Final = Path(".wnverify")
 
 
 def audit(arguments: argparse.Namespace) -> int:
     """``wnverify audit TARGET…``: 0 nothing wrong, 1 something failed, 2 the call is wrong."""
+    from wnverify.auditcall import resolve
     from wnverify.auditing.suite import run_audit
 
-    specs = _audit_specs(arguments)
+    call = resolve(arguments)
     key = {
-        "specs": [spec.to_json() for spec in specs],
-        "checks": arguments.check,
-        "seed": arguments.seed,
-        "quick": arguments.quick,
+        "specs": [spec.to_json() for spec in call.specs],
+        "checks": list(call.checks),
+        "seed": call.seed,
+        "quick": call.quick,
     }
     with _journal("audit", key, arguments) as journal, _Watch(arguments) as watch:
         result = run_audit(
-            specs,
-            checks=arguments.check,
-            seed=arguments.seed,
-            quick=arguments.quick,
+            call.specs,
+            checks=call.checks,
+            seed=call.seed,
+            quick=call.quick,
             workers=arguments.workers,
-            # Among the methods are torch's own maps, some of which take minutes at wide weights.
-            timeout_s=max(arguments.timeout, WHOLE_CATALOGUE_S) if arguments.all_methods else arguments.timeout,
+            timeout_s=call.timeout_s,
             memory_mib=arguments.memory,
             journal=journal,
+            waivers=call.waivers,
             on_planned=watch,
         )
-    return _finish(result, arguments, journal)
-
-
-def _audit_specs(arguments: argparse.Namespace) -> Sequence[TargetSpec]:
-    """What is audited: the TARGETs, or every method; what is left out is said on standard error."""
-    from wnverify.auditing.catalogued import every_method
-    from wnverify.auditing.suite import specs_of
-
-    if not arguments.all_methods:
-        return specs_of(arguments.targets, dict(arguments.arg), dict(arguments.declare), arguments.kind)
-    if arguments.targets or arguments.arg or arguments.declare or arguments.kind:
-        raise ValueError("--all-methods stands alone: no TARGET, --arg, --declare or --kind beside it")
-    specs, skipped = every_method()
-    if not arguments.quiet:
-        for line in skipped:
-            print(f"not audited: {line}", file=sys.stderr)
-    return specs
+    if result.interrupted:
+        return _interrupted()
+    today = datetime.datetime.now(datetime.UTC).date()
+    doc = _document(result, waivers=applied(call.waivers, result.findings, today))
+    with publishing.no_commands(arguments):
+        _show(doc, arguments)
+    publishing.publish(doc, arguments, strict=call.strict)
+    journal.path.unlink()
+    return EXIT_WRONG if breaks(doc, strict=call.strict) else 0
 
 
 def selftest(arguments: argparse.Namespace) -> int:
@@ -103,6 +94,38 @@ def claims(arguments: argparse.Namespace) -> int:
         items = [item for item in items if item.subject in arguments.paper]
     warm = ("numpy", *CLAIMS_IMPORT, "wnverify.papers.claims")
     return _run_items("claims", items, arguments, warm=warm, show=_show_statements)
+
+
+def theory(arguments: argparse.Namespace) -> int:
+    """``wnverify theory``: every bound beside the exact complexity of one sample; 1 where a bound fails."""
+    from wnverify.bounding.comparison import compare, drawn_data, read_data
+    from wnverify.report.views import complexities
+    from wnverify.theory.network import NetworkClass
+
+    publishing.check_destinations(arguments)
+    network = NetworkClass(arguments.k, arguments.c, arguments.o)
+    if arguments.signs < 0:
+        raise ValueError(f"--signs must be a number of sign vectors, at least 2; got {arguments.signs}")
+    if arguments.data:
+        data = read_data(arguments.data)
+        for name, wanted, came in (("--n", arguments.n, data.shape[0]), ("--m1", arguments.m1, data.shape[1])):
+            if wanted is not None and wanted != came:
+                raise ValueError(f"{name} must be that of --data, {came}, or left out; got {wanted}")
+        source = f"from {Path(arguments.data).name}"
+    else:
+        n, m1 = (12 if arguments.n is None else arguments.n), (3 if arguments.m1 is None else arguments.m1)
+        data = drawn_data(n, m1, arguments.seed)
+        source = f"drawn uniformly, seed {arguments.seed}"
+    given = {"activation": arguments.activation, "signs": arguments.signs, "seed": arguments.seed}
+    finding = compare(network, data, source=source, device=arguments.device, **given)
+    doc = _document(RunResult(findings=[finding], timing={}))
+    if arguments.json == "-":
+        sys.stdout.write(dumps(dict(doc), indent=1) + "\n")
+    else:
+        complexities.table(_console(), finding)
+        if arguments.json:
+            results.write(arguments.json, doc)
+    return EXIT_WRONG if finding.verdict is Verdict.REFUTED else 0
 
 
 def replay(arguments: argparse.Namespace) -> int:
@@ -205,9 +228,10 @@ def _finish(
 ) -> int:
     if result.interrupted:
         return _interrupted()
-    (show or _show)(_document(result), arguments)
+    doc = _document(result)
+    (show or _show)(doc, arguments)
     journal.path.unlink()
-    return EXIT_WRONG if any(finding.verdict in WRONG for finding in result.findings) else 0
+    return EXIT_WRONG if breaks(doc) else 0
 
 
 def _show(doc: Mapping[str, Any], arguments: argparse.Namespace) -> None:
@@ -240,8 +264,9 @@ def _show_statements(doc: Mapping[str, Any], arguments: argparse.Namespace) -> N
         results.write(arguments.json, doc)
 
 
-def _document(result: RunResult, coverage: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    return results.document(result.findings, environment=results.environment(), timing=result.timing, coverage=coverage)
+def _document(result: RunResult, coverage: Mapping[str, Any] | None = None, **rest: Any) -> dict[str, Any]:
+    about: dict[str, Any] = {"environment": results.environment(), "timing": result.timing, "coverage": coverage}
+    return results.document(result.findings, **about, **rest)
 
 
 def _interrupted() -> int:
@@ -252,7 +277,7 @@ def _interrupted() -> int:
 @contextmanager
 def _journal(command: str, key: Json, arguments: argparse.Namespace, path: Path | None = None) -> Iterator[Journal]:
     """The run's journal: new, or with ``--resume`` the one that an interrupted run left."""
-    _check_destination(arguments.json)
+    publishing.check_destinations(arguments)
     digest = hashlib.sha256(dumps({"key": key, "source": results.source_hash()}).encode()).hexdigest()
     if path is None:
         JOURNALS.mkdir(exist_ok=True)
@@ -264,15 +289,6 @@ def _journal(command: str, key: Json, arguments: argparse.Namespace, path: Path 
         except ValueError:  # the call is wrong: there is nothing to resume
             path.unlink()
             raise
-
-
-def _check_destination(name: str | None) -> None:
-    """Refuse a --json FILE that cannot be written, before any work is done."""
-    if name in (None, "-"):
-        return
-    parent = Path(name or "").resolve().parent
-    if not parent.is_dir():
-        raise ValueError(f"--json must be a file in an existing folder; there is no folder {Path(name or '').parent}")
 
 
 def _limits(arguments: argparse.Namespace) -> dict[str, float]:

@@ -23,6 +23,16 @@ from wnverify.workitem import Outcome
 SCHEMA: Final = "wnverify/journal/1"
 
 
+class Memory:
+    """The outcomes of a run that nothing need survive: known as long as this object is."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, Outcome] = {}
+
+    def append(self, outcome: Outcome) -> None:
+        self.outcomes[outcome.item_id] = outcome
+
+
 class Journal:
     """The journal at ``path`` of the run that ``header`` stands for; a context manager.
 

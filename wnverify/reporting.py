@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from wnverify import runner
+from wnverify.bounding.topics import items as theory_items
 from wnverify.finding import Finding
 from wnverify.journal import Journal
 from wnverify.runner import RunResult
@@ -38,6 +39,7 @@ def build_report(
 
     items = [
         *claim_items((), quick=quick, **limits),
+        *theory_items(seed, quick, limits),
         *_numerics_items(seed, quick, limits),
         *selftest_items(quick=quick, seed=seed, **limits),
     ]

@@ -19,7 +19,7 @@ from typing import Final
 from wnverify import guard
 from wnverify.finding import Finding, Verdict, unique
 from wnverify.guard import Outcome, WorkItem
-from wnverify.journal import Journal
+from wnverify.journal import Journal, Memory
 
 STOPS_DEPENDENTS: Final = frozenset({Verdict.ERROR, Verdict.BLOCKED, Verdict.FAIL})
 
@@ -40,7 +40,7 @@ def run(
     workers: int = 2,
     executor: Executor | None = None,
     warm: tuple[str, ...] = (),
-    journal: Journal | None = None,
+    journal: Journal | Memory | None = None,
     on_outcome: Callable[[Outcome], object] | None = None,
 ) -> RunResult:
     """The findings of all items.
@@ -108,7 +108,10 @@ class _Run:
     """The state of one run: what waits, what is in flight, what is known."""
 
     def __init__(
-        self, items: Iterable[WorkItem], journal: Journal | None, on_outcome: Callable[[Outcome], object] | None
+        self,
+        items: Iterable[WorkItem],
+        journal: Journal | Memory | None,
+        on_outcome: Callable[[Outcome], object] | None,
     ) -> None:
         self.items = _by_id(items)
         self.order = graphlib.TopologicalSorter({item.id: item.requires for item in self.items.values()})
@@ -118,6 +121,7 @@ class _Run:
         self.ready: deque[WorkItem] = deque()
         self.in_flight: dict[Future[Outcome], WorkItem] = {}
         self.outcomes: dict[str, Outcome] = {}
+        self.causes: dict[str, dict[str, str]] = {}
         self.ran: set[str] = set()
 
     @property
@@ -137,14 +141,17 @@ class _Run:
                     self.ready.append(item)
 
     def blocked(self, item: WorkItem) -> Outcome | None:
-        """The outcome of an item that cannot run, naming every prerequisite that did not end well."""
-        reasons = []
+        """The outcome of an item that cannot run, naming every check at the root of it: not a chain of blocked ones."""
+        causes: dict[str, str] = {}
         for name in sorted(item.requires):
             bad = sorted({f.verdict for f in self.outcomes[name].findings} & STOPS_DEPENDENTS)
-            reasons += [f"{name} ({', '.join(bad)})"] if bad else []
-        if not reasons:
+            # What a blocked prerequisite itself waited for is the cause, not the prerequisite.
+            causes |= self.causes.get(name) or ({name: ", ".join(bad)} if bad else {})
+        if not causes:
             return None
-        return Outcome(item_id=item.id, findings=(item.ending(Verdict.BLOCKED, f"blocked by {'; '.join(reasons)}"),))
+        self.causes[item.id] = causes
+        said = "; ".join(f"{name} ({verdicts})" for name, verdicts in sorted(causes.items()))
+        return Outcome(item_id=item.id, findings=(item.ending(Verdict.BLOCKED, f"blocked by {said}"),))
 
     def finish(self, outcome: Outcome) -> None:
         """Keep the outcome of an item that ran: on the disk first."""

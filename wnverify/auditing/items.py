@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wnverify.auditing.registry import DESCRIBES, DESCRIPTION, REPEATED, REPEATS
+from wnverify.auditing.registry import DESCRIBES, DESCRIPTION, KNOWN_CHECKS, LISTS, REPEATED, REPEATS
 from wnverify.auditing.target import TargetSpec
 from wnverify.finding import Finding, Verdict
 from wnverify.workitem import WorkItem
@@ -21,6 +21,17 @@ def description_item(spec: TargetSpec, common: Mapping[str, Any], limits: Mappin
         check=DESCRIPTION,
         statement=DESCRIBES,
         **limits,  # type: ignore[arg-type]
+    )
+
+
+def known_checks_item() -> WorkItem:
+    return WorkItem(
+        id=KNOWN_CHECKS,
+        function="wnverify.auditing.work:known_checks",
+        kind="check",
+        subject="audit",
+        check="known",
+        statement=LISTS,
     )
 
 

@@ -26,6 +26,8 @@ def load(spec: TargetSpec) -> tuple[Any, types.ModuleType | None]:
     if spec.pickled is not None:
         import cloudpickle
 
+        if spec.folder and spec.folder not in sys.path:
+            _enter(spec.folder)
         return cloudpickle.loads(base64.b64decode(spec.pickled)), None
     module = importlib.import_module(spec.module) if spec.module else _module_from_text(spec)
     value: Any = module

@@ -14,13 +14,15 @@ from typing import Any, Final
 
 from wnverify import guard, runner
 from wnverify.auditing.catalogued import method_spec
-from wnverify.auditing.items import check_items, description_item, repeat_item
+from wnverify.auditing.items import check_items, description_item, known_checks_item, repeat_item
 from wnverify.auditing.registry import DESCRIPTION
 from wnverify.auditing.target import PARAMETRIZATION, TargetError, TargetSpec, parse_target, pickle_target
 from wnverify.finding import Evidence, Finding, Json, Verdict
-from wnverify.journal import Journal
+from wnverify.journal import Journal, Memory
+from wnverify.report.views.notebook import Findings
 from wnverify.runner import RunResult
-from wnverify.workitem import Outcome
+from wnverify.waivers import Waiver, refuse_unknown
+from wnverify.workitem import Outcome, WorkItem
 
 WARM: Final = ("torch", "wnverify.auditing.warm")
 ONCE: Final = ("torch", "wnverify.auditing.work")
@@ -64,8 +66,9 @@ def audit(
     seed: int = 0,
     quick: bool = False,
     workers: int = 2,
-) -> list[Finding]:
-    """Audit parametrizations, projections and penalties, and return the findings, sorted by id.
+) -> Findings:
+    """Audit parametrizations, projections and penalties, and return the findings, sorted by id: a list, which a
+    notebook shows as a table.
 
     ``targets`` are TARGET strings (``"package.module:name"``, ``"path/file.py:name"``, a catalogued method's id) or
     live objects, recognised by what they do: an ``nn.Module`` class, instance or factory with forward(V) → W is a
@@ -77,7 +80,7 @@ def audit(
     """
     specs = specs_of(targets, arguments, declare, kind)
     result = run_audit(specs, checks=checks, seed=seed, quick=quick, workers=workers)
-    return result.findings
+    return Findings(result.findings)
 
 
 def run_audit(
@@ -91,23 +94,24 @@ def run_audit(
     memory_mib: float = 6144.0,
     executor: Executor | None = None,
     journal: Journal | None = None,
+    waivers: Sequence[Waiver] = (),
     on_planned: Callable[[int], Callable[[Outcome], object] | None] | None = None,
 ) -> RunResult:
-    """``audit`` with everything that the command line can set; ``on_planned`` gets the number of items to come."""
+    """``audit`` with everything that the command line can set; ``on_planned`` gets the number of items to come.
+
+    ``waivers`` change no finding: one for a check that does not exist is a ``ValueError`` before any check runs.
+    """
     limits = {"timeout_s": timeout_s, "memory_mib": memory_mib}
     common = {"checks": list(checks), "seed": seed, "quick": quick}
     with contextlib.nullcontext(executor) if executor is not None else shared_children(workers) as pool:
         settings: dict[str, Any] = {"executor": pool, "workers": workers, "warm": WARM}
-        described = _described(specs, common, limits, journal, settings)
-        if described.interrupted:
-            return described
-        known = {finding.subject: finding for finding in described.findings}
-        planned = []
-        for spec in specs:
-            description = known[spec.subject]
-            if description.verdict is Verdict.ERROR:
-                raise TargetError(f"{spec.target}: {description.message}")
-            planned += check_items(spec, description, common, limits)
+        first = described(specs, common, limits, journal, settings)
+        if first.interrupted:
+            return first
+        known = {finding.subject: finding for finding in first.findings}
+        planned = [item for spec in specs for item in plan(spec, known[spec.subject], common, limits)]
+        if waivers:
+            refuse_unknown(waivers, known_checks(settings))
         watch = on_planned(len(planned)) if on_planned else None
         checked = runner.run(planned, journal=journal, on_outcome=_preparing_repeats(watch, pool), **settings)
         repeated = RunResult(findings=[], timing={})
@@ -118,17 +122,38 @@ def run_audit(
                 if (item := repeat_item(spec, known[spec.subject], checked.findings, common, limits))
             ]
             repeated = runner.run(items, journal=journal, **settings | {"warm": ONCE})
-    findings = _confirmed([*described.findings, *checked.findings], repeated.findings)
-    timing = {**described.timing, **checked.timing, **repeated.timing}
+    findings = confirmed([*first.findings, *checked.findings], repeated.findings)
+    timing = {**first.timing, **checked.timing, **repeated.timing}
     interrupted = checked.interrupted or repeated.interrupted
     return RunResult(findings=_with_discoveries(findings), timing=timing, interrupted=interrupted)
 
 
-def _described(
+def plan(
+    spec: TargetSpec, description: Finding, common: Mapping[str, Any], limits: Mapping[str, float]
+) -> list[WorkItem]:
+    """One item for each check of a described subject; ``TargetError`` where it could not be described."""
+    if description.verdict is Verdict.ERROR:
+        raise TargetError(f"{spec.target}: {description.message}")
+    return check_items(spec, description, common, limits)
+
+
+def known_checks(settings: Mapping[str, Any]) -> list[str]:
+    """The ids of all checks, asked of a child: the checks import torch, which this process does without."""
+    result = runner.run([known_checks_item()], **settings)
+    if result.interrupted:
+        raise KeyboardInterrupt
+    (finding,) = result.findings
+    if not finding.routes:
+        raise RuntimeError(f"the checks could not be listed: {finding.message}")
+    listed: Any = finding.routes[0].figures["checks"]
+    return list(listed)
+
+
+def described(
     specs: Sequence[TargetSpec],
     common: Mapping[str, Any],
     limits: Mapping[str, float],
-    journal: Journal | None,
+    journal: Journal | Memory | None,
     settings: Mapping[str, Any],
 ) -> RunResult:
     """One description for each subject.
@@ -180,7 +205,7 @@ def _died(description: Finding) -> bool:
     return description.verdict is Verdict.ERROR and not description.routes
 
 
-def _confirmed(findings: Sequence[Finding], repeated: Sequence[Finding]) -> list[Finding]:
+def confirmed(findings: Sequence[Finding], repeated: Sequence[Finding]) -> list[Finding]:
     """A failure that came back in a fresh process says so; one that did not is a hazard of hidden state.
 
     Where the repetition itself died nothing was learnt: the failure stands, and says that it was not repeated.

@@ -13,6 +13,7 @@ import dataclasses
 import hashlib
 import importlib.util
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -40,7 +41,7 @@ class TargetSpec:
     ``pickled`` (base64) says where the object is; ``name`` is its qualified name there.  ``kind`` is one of ``KINDS``
     where it is known, None where the subject is to be recognised.  ``settings`` are constructor arguments that the
     target itself stands for, under the user's ``arguments``; a ``catalogued`` target is a method's id, which stands for
-    its kind too.
+    its kind too.  ``line`` is where a file's text defines the name, where it plainly does.
     """
 
     target: str
@@ -51,6 +52,7 @@ class TargetSpec:
     file: str | None = None
     folder: str | None = None
     sha256: str | None = None
+    line: int | None = None
     pickled: str | None = None
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     declare: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -98,6 +100,7 @@ def parse_target(
         file=path.name,
         folder=str(path.resolve().parent),
         sha256=digest,
+        line=_line_of(name.split(".")[0], tree),
         **common,
     )
 
@@ -118,10 +121,21 @@ def pickle_target(
         subject=slug(name),
         name=name,
         pickled=base64.b64encode(blob).decode(),
+        folder=_import_root(value),
         arguments=dict(arguments),
         declare=dict(declare),
         kind=kind,
     )
+
+
+def _import_root(value: object) -> str | None:
+    """The folder from which the object's module was imported, where it was: the other process may not know it yet."""
+    name = getattr(value, "__module__", None) or type(value).__module__
+    file = getattr(sys.modules.get(name.partition(".")[0]), "__file__", None)
+    if name == "__main__" or file is None:
+        return None
+    path = Path(file).absolute()
+    return str(path.parent.parent if path.name == "__init__.py" else path.parent)
 
 
 def _check_module(place: str, target: str) -> None:
@@ -133,6 +147,16 @@ def _check_module(place: str, target: str) -> None:
         found = None
     if found is None:
         raise TargetError(f"TARGET {target!r}: no module named {place.split('.')[0]!r} is installed")
+
+
+def _line_of(name: str, tree: ast.Module) -> int | None:
+    """The first line of the last top-level definition or assignment of the name."""
+    found = None
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        bound = {target.id for target in targets if isinstance(target, ast.Name)} | {getattr(node, "name", None)}
+        found = node.lineno if name in bound else found
+    return found
 
 
 def _top_level(tree: ast.Module) -> set[str]:

@@ -10,6 +10,8 @@ from wnverify.auditing.context import QUICK_SHAPES, Context, first_line
 from wnverify.auditing.registry import (
     DESCRIBES,
     DESCRIPTION,
+    KNOWN_CHECKS,
+    LISTS,
     REPEATED,
     REPEATS,
     Check,
@@ -43,6 +45,7 @@ def describe(
                 statement=DESCRIBES,
                 message=message,
                 routes=(Evidence(route="exact", verdict=verdict, figures=dict(figures)),),
+                replay=replay_command(target, None, seed, quick),
             )
         ]
 
@@ -58,9 +61,13 @@ def describe(
         "domain": {name: _plain(value) for name, value in subject.domain.items()},
         "arguments": {name: _plain(value) for name, value in subject.arguments.items()},
         "source_sha256": target.sha256,
+        "line": target.line,
         "checks": [{"id": c.id, "asks": c.question(subject.kind), "requires": list(c.requires)} for c in chosen],
     }
-    return finding(Verdict.PASS, f"{len(subject.declares)} declared properties, {len(chosen)} checks apply", figures)
+    said = f"{len(subject.declares)} declared properties, {len(chosen)} checks apply"
+    if quick and (left_out := [c.id for c in registered().values() if c.applies(subject) and not c.quick]):
+        said += f"; quick leaves out {', '.join(left_out)}"
+    return finding(Verdict.PASS, said, figures)
 
 
 def perform(
@@ -95,6 +102,22 @@ def repeat(
     ]
 
 
+def known_checks() -> list[Finding]:
+    """The ids of all checks as one finding's figures: for a process that does not import the checks itself."""
+    route = Evidence(route="exact", verdict=Verdict.PASS, figures={"checks": list(registered())})
+    return [
+        Finding(
+            kind="check",
+            id=KNOWN_CHECKS,
+            subject="audit",
+            check="known",
+            verdict=Verdict.PASS,
+            statement=LISTS,
+            routes=(route,),
+        )
+    ]
+
+
 def whole_sheet(target: TargetSpec, *, seed: int, quick: bool) -> list[Finding]:
     """Every check of one subject in this process, none blocked by another and no witness shrunk.
 
@@ -117,14 +140,15 @@ def _performed(
     return finding_of(check, sheet, subject=target.subject, replay=replay, kind=subject.kind)
 
 
-def replay_command(target: TargetSpec, check: str, seed: int, quick: bool) -> str:
-    """The command line that performs this one check again; for a live object the call that does."""
+def replay_command(target: TargetSpec, check: str | None, seed: int, quick: bool) -> str:
+    """The command line that performs this one check, or all of them, again; for a live object the call that does."""
     if target.pickled is not None:
         said: dict[str, Any] = {"arguments": target.arguments, "declare": target.declare, "kind": target.kind}
-        said |= {"checks": [check], "seed": seed}
+        said |= {"checks": [check] if check else [], "seed": seed}
         written = [f"{name}={value!r}" for name, value in {**said, "quick": quick}.items() if value or name == "seed"]
         return f"wnverify.audit({', '.join([target.name, *written])})"
-    words = ["python", "-m", "wnverify", "audit", target.target, "--check", check, "--seed", str(seed)]
+    chosen = ["--check", check] if check else []
+    words = ["python", "-m", "wnverify", "audit", target.target, *chosen, "--seed", str(seed)]
     if target.kind is not None and not target.catalogued:
         words += ["--kind", target.kind]
     for name, value in target.arguments.items():

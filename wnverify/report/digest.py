@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from wnverify.finding import Evidence, Finding, Verdict
 from wnverify.report.results import findings_of
+from wnverify.report.standing import waived
 from wnverify.report.wording import plain, short
 
 QUIET: Final = frozenset({Verdict.PASS, Verdict.HOLDS})
@@ -157,14 +158,31 @@ class Trust:
     def alarms_at_most(self) -> float:
         return upper_bound(len(self.alarms), len(self.right))
 
+    @property
+    def passed_by_gradcheck(self) -> int:
+        """Faults that ``torch.autograd.gradcheck`` passes on one random weight."""
+        return sum(self.gradcheck(finding) == "passes" for finding in self.faults)
+
+    @property
+    def under_gradcheck(self) -> int:
+        """Faults that have a gradient at all, so that it applies to them."""
+        return sum(self.gradcheck(finding) in ("passes", "accuses") for finding in self.faults)
+
+    @staticmethod
+    def gradcheck(finding: Finding) -> str | None:
+        """What it says of the variant of a selftest finding."""
+        sheet = sheet_of(finding)
+        return None if sheet is None else str(sheet.figures.get("gradcheck"))
+
 
 @dataclasses.dataclass(frozen=True)
 class Digest:
-    """A document, ready to be shown."""
+    """A document, ready to be shown; ``waived``: id → the reason why the project accepts that finding."""
 
     doc: Mapping[str, Any]
     findings: Sequence[Finding]
     stale: frozenset[str]
+    waived: Mapping[str, str]
     groups: Mapping[str, Sequence[Subject]]
     selftest: Subject
     trust: Trust
@@ -209,7 +227,7 @@ def digest(doc: Mapping[str, Any]) -> Digest:
         faults=[finding for finding in selftest if finding.check == "selftest.kill"],
         right=[finding for finding in selftest if finding.check == "selftest.silent"],
     )
-    return Digest(doc, findings, stale, groups, Subject("check", SELFTEST, selftest), trust)
+    return Digest(doc, findings, stale, waived(doc), groups, Subject("check", SELFTEST, selftest), trust)
 
 
 def counts(findings: Iterable[Finding]) -> list[tuple[Verdict, int]]:

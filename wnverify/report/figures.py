@@ -184,6 +184,47 @@ def conditioning(method: Subject) -> Drawing | None:
     )
 
 
+@_in_plain_settings
+def curve(finding: Finding) -> Drawing | None:
+    """The curves that a finding carries: series over one size, with the axes that it names."""
+    found: Any = next((route.figures["curve"] for route in finding.routes if "curve" in route.figures), None)
+    if not found:
+        return None
+    figure, axes = _figure(4.3, 2.7 + 0.17 * len(found["series"]))
+    at = [number(x) for x in found["at"]]
+    for index, (label, values) in enumerate(found["series"].items()):
+        points = [(x, number(y)) for x, y in zip(at, values, strict=True) if y is not None]
+        style = {"color": _ROLES[f"series-{index % 4 + 1}"], "linestyle": _DASHES[index % 4], "linewidth": 1.1}
+        marker: dict[str, Any] = {"marker": "osD^"[index % 4], "markersize": 3.2}
+        axes.plot([x for x, _ in points], [y for _, y in points], label=label, **style, **marker)
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
+    if all(x == int(x) for x in at):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for axis in found.get("log", ()):
+        getattr(axes, f"set_{axis}scale")("log", base=2 if axis == "x" else 10)
+        if axis == "y":
+            axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        getattr(axes, f"{axis}axis").set_major_formatter(lambda value, _: short(value))
+        getattr(axes, f"{axis}axis").set_minor_formatter(lambda *_: "")
+    figure.legend(loc="outside upper center", ncols=1, frameon=False, fontsize=8, handlelength=2.6)
+    axes.minorticks_off()
+    axes.set_xlabel(found["x"])
+    axes.set_ylabel(found["y"])
+    axes.grid(visible=True, color=_ROLES["faint"], linewidth=0.5)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    title = f"{finding.subject}: {found['y']} against {found['x']} ({finding.check})"
+    header = (found["x"], *found["series"])
+    columns = list(found["series"].values())
+    rows = [
+        (short(x), *("–" if column[row] is None else short(number(column[row])) for column in columns))
+        for row, x in enumerate(at)
+    ]
+    name = f"curve-{finding.subject}-{finding.check}"
+    return Drawing(name, title, f"{title}. {finding.statement}", _svg(figure, name, title), header, rows)
+
+
 def _cell_text(axes: Any, x: float, y: float, text: str, role: str) -> None:
     axes.text(x, y, text, ha="center", va="center_baseline", color=_ROLES[role], size=8.5)
 

@@ -18,7 +18,7 @@ import json
 import os
 import platform
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +27,7 @@ from wnverify.finding import SCHEMA, Evidence, Finding, dumps, unique
 Document = dict[str, Any]
 
 _BLOCKS: Final = ("environment", "timing", "coverage", "parts")
+WAIVER_STATES: Final = ("applied", "not needed", "expired", "idle")
 _NEEDED: Final = ("kind", "id", "subject", "check", "verdict", "statement")
 _DISTRIBUTIONS: Final = (
     "wnverify",
@@ -53,12 +54,14 @@ def document(
     timing: Mapping[str, Any],
     coverage: Mapping[str, Mapping[str, Any]] | None = None,
     parts: Mapping[str, Mapping[str, Any]] | None = None,
+    waivers: Sequence[Mapping[str, Any]] = (),
 ) -> Document:
     """The document of one run: plain JSON, findings sorted by id; ``ValueError`` on a second use of an id.
 
-    ``coverage`` is paper → ``{"rows", "decided", "title"?}``; ``parts`` is command → ``{"source", …}`` (see ``part``).
+    ``coverage`` is paper → ``{"rows", "decided", "title"?}``; ``parts`` is command → ``{"source", …}`` (see ``part``);
+    ``waivers`` are what ``wnverify.waivers.applied`` gives, and are no block of a document without any.
     """
-    made = {
+    made: dict[str, Any] = {
         "schema": SCHEMA,
         "environment": dict(environment),
         "timing": dict(timing),
@@ -66,6 +69,8 @@ def document(
         "parts": dict(parts or {}),
         "findings": [finding.to_json() for finding in unique(findings)],
     }
+    if waivers:
+        made["waivers"] = [dict(entry) for entry in waivers]
     doc: Document = json.loads(dumps(made))
     validate(doc, "document")
     return doc
@@ -148,6 +153,8 @@ def validate(doc: Any, name: str) -> None:
         for entry, value in doc.get(block, {}).items():
             if not isinstance(value, Mapping) or not isinstance(value.get(key), kind):
                 raise ValueError(f"{name}: {block}[{entry!r}] must be an object with {key} ({kind.__name__})")
+    for index, entry in enumerate(_waivers(doc, name)):
+        _check_waiver(entry, f"{name}: waivers[{index}]")
     if not isinstance(doc.get("findings"), list):
         raise ValueError(f"{name}: findings must be a list; got {type(doc.get('findings')).__name__}")
     ids = [_checked_id(data, f"{name}: findings[{index}]") for index, data in enumerate(doc["findings"])]
@@ -174,12 +181,14 @@ def merge(first: Mapping[str, Any], *others: Mapping[str, Any]) -> Document:
         merged["coverage"] = {**merged.get("coverage", {}), **other.get("coverage", {})}
         merged["parts"] = _joined_parts(merged.get("parts", {}), _completed_parts(other))
         merged["findings"] = merged["findings"] + list(other["findings"])
+        merged["waivers"] = [*merged.get("waivers", []), *other.get("waivers", [])]
     return document(
         findings_of(merged),
         environment=merged["environment"],
         timing=merged["timing"],
         coverage=merged.get("coverage"),
         parts=merged.get("parts"),
+        waivers=merged.get("waivers", ()),
     )
 
 
@@ -194,6 +203,25 @@ def take_part(doc: Mapping[str, Any], part_doc: Mapping[str, Any], *, source: st
     source = source_hash() if source is None else source
     marked = {command: {**entry, "stale": entry["source"] != source} for command, entry in part_doc["parts"].items()}
     return merge(doc, {**part_doc, "parts": marked})
+
+
+def _waivers(doc: Mapping[str, Any], name: str) -> list[Any]:
+    given = doc.get("waivers", [])
+    if not isinstance(given, list):
+        raise ValueError(f"{name}: waivers must be a list; got {type(given).__name__}")
+    return given
+
+
+def _check_waiver(entry: Any, where: str) -> None:
+    if not isinstance(entry, Mapping) or any(not isinstance(entry.get(key), str) for key in ("check", "reason")):
+        raise ValueError(f"{where} must be an object with check and reason as strings")
+    for key in ("subject", "expires"):
+        if key not in entry or not isinstance(entry[key], str | None):
+            raise ValueError(f"{where}: {key} must be a string or null; got {entry.get(key)!r}")
+    if entry.get("state") not in WAIVER_STATES:
+        raise ValueError(f"{where}: state must be one of {', '.join(WAIVER_STATES)}; got {entry.get('state')!r}")
+    if not isinstance(entry.get("ids"), list) or any(not isinstance(name, str) for name in entry["ids"]):
+        raise ValueError(f"{where}: ids must be a list of strings; got {entry.get('ids')!r}")
 
 
 def _checked_id(data: Any, where: str) -> str:

@@ -169,3 +169,8 @@ def remedy(finding: Finding) -> str:
     if finding.readings:
         return "; ".join(f"{item['reading']}: {item['verdict']}" for item in finding.readings)
     return finding.message
+
+
+def printable(text: str) -> str:
+    """The text with a space for every character that would steer a terminal, break a line or fit no encoding."""
+    return "".join(mark if mark.isprintable() else " " for mark in text)

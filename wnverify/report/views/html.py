@@ -12,6 +12,7 @@ from wnverify.finding import Finding, Json, Verdict, slug
 from wnverify.report import digest as digests
 from wnverify.report import figures, wording
 from wnverify.report.digest import Digest, Subject
+from wnverify.report.standing import remark
 
 if TYPE_CHECKING:
     import jinja2
@@ -57,6 +58,7 @@ def render(doc: Mapping[str, Any], *, loader: jinja2.BaseLoader | None = None) -
         verdicts=figures.verdict_bars(data),
         ratios=figures.ratio_map(data.groups["method"]),
         conditioning=[drawn for method in data.groups["method"] if (drawn := figures.conditioning(method))],
+        curves=curves(data),
         claims_wrong=data.wrong("claim", "theory", "experiment"),
         broken=broken_subjects(data),
         striking=_MOST_STRIKING,
@@ -81,6 +83,12 @@ def examined(data: Digest) -> str:
 
 def _waiting(data: Digest) -> str:
     return f" ({data.waiting} more are not yet decided)" if data.waiting else ""
+
+
+def curves(data: Digest) -> Mapping[str, Sequence[figures.Drawing]]:
+    """For each subject of theory and experiments the curves that its findings carry."""
+    groups = [*data.groups["theory"], *data.groups["experiment"]]
+    return {group.name: [drawn for each in group.findings if (drawn := figures.curve(each))] for group in groups}
 
 
 def kill_matrix(data: Digest) -> Matrix:
@@ -180,5 +188,6 @@ def _environment(loader: jinja2.BaseLoader | None) -> jinja2.Environment:
         exact_arrays=exact_arrays,
         method_table=method_table,
         quiet=digests.QUIET,
+        remark=remark,
     )
     return made

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from wnverify.finding import Finding
-from wnverify.report.digest import SYMBOL, TONE, Digest, Subject, digest, worst_ratio
+from wnverify.report.digest import SYMBOL, TONE, Digest, Subject, Trust, digest, worst_ratio
 from wnverify.report.wording import (
     array_head,
     array_text,
@@ -88,7 +88,15 @@ def _trust(data: Digest) -> list[str]:
         f"False alarms on right variants: {len(trust.alarms)} of {len(trust.right)} (at most {alarms}). "
         "Exact one-sided 95 % bounds.",
         "",
+        *_gradcheck(trust),
     ]
+
+
+def _gradcheck(trust: Trust) -> list[str]:
+    if not trust.under_gradcheck:
+        return []
+    seen = f"`torch.autograd.gradcheck` passes {trust.passed_by_gradcheck} of the {trust.under_gradcheck} faults"
+    return [f"{seen} that have a gradient, on one random float64 weight of 3 × 4.", ""]
 
 
 def _subject(data: Digest, subject: Subject) -> list[str]:
@@ -126,8 +134,9 @@ def _families(subject: Subject) -> list[str]:
 
 
 def _full(data: Digest, finding: Finding) -> list[str]:
-    stale = " (stale)" if finding.id in data.stale else ""
-    lines = [f"#### {_tag(finding)} {_code(finding.id)}{stale}", "", _text(finding.statement), ""]
+    mark = " (stale)" if finding.id in data.stale else ""
+    mark += f" (waived: {_text(data.waived[finding.id])})" if finding.id in data.waived else ""
+    lines = [f"#### {_tag(finding)} {_code(finding.id)}{mark}", "", _text(finding.statement), ""]
     if finding.message:
         lines += [_text(finding.message), ""]
     if finding.place:

@@ -16,7 +16,8 @@ from wnverify.report.digest import (
     least_power,
     worst_ratio,
 )
-from wnverify.report.wording import KIND_NAMES, percent, plural, short, tally, witness_short
+from wnverify.report.standing import remark
+from wnverify.report.wording import KIND_NAMES, percent, plural, printable, short, tally, witness_short
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,7 +37,10 @@ def sheet(doc: Mapping[str, Any], console: Console, *, verbose: bool = False) ->
         _trust(console, data)
     if data.stale:
         say(console, f"stale: {', '.join(data.stale_parts)} ran on other sources and is in no count", "yellow")
-    say(console, f"{plural(len(data.current), 'finding')}: {_marked(data.counts)}")
+    for entry in doc.get("waivers", ()):
+        say(console, escaped(remark(entry)), None if entry["state"] == "applied" else "yellow")
+    excused = f" ({len(data.waived):,} waived)" if data.waived else ""
+    say(console, f"{plural(len(data.current), 'finding')}: {_marked(data.counts)}{excused}")
 
 
 def _block(console: Console, data: Digest, subject: Subject, verbose: bool) -> None:
@@ -64,12 +68,14 @@ def _families(subject: Subject) -> list[Family]:
 
 
 def _full(console: Console, data: Digest, finding: Finding) -> None:
-    stale = " [yellow](stale)[/]" if finding.id in data.stale else ""
-    say(console, f"  {_symbol(finding)} [{style(finding.verdict)}]{finding.verdict}[/] {escaped(finding.id)}{stale}")
+    mark = " [yellow](stale)[/]" if finding.id in data.stale else ""
+    mark += " [yellow](waived)[/]" if finding.id in data.waived else ""
+    say(console, f"  {_symbol(finding)} [{style(finding.verdict)}]{finding.verdict}[/] {escaped(finding.id)}{mark}")
     routes = ", ".join(dict.fromkeys(route.route for route in finding.routes))
     lines = [
         ("", finding.statement),
         ("", finding.message),
+        ("waived", data.waived.get(finding.id)),
         ("place", finding.place),
         ("conditions", "; ".join(finding.conditions)),
         *(("reading", f"{item['reading']}: {item['verdict']}") for item in finding.readings),
@@ -92,6 +98,9 @@ def _trust(console: Console, data: Digest) -> None:
     if trust.right:
         bound = f"at most {percent(trust.alarms_at_most)}"
         say(console, f"false alarms: {len(trust.alarms)} of {len(trust.right)} ({bound}, exact 95 % bound)")
+    if trust.under_gradcheck:
+        of = f"{trust.passed_by_gradcheck} of the {trust.under_gradcheck} faults that have a gradient"
+        say(console, f"torch.autograd.gradcheck passes {of}")
     if trust.faults or trust.right:
         console.print()
 
@@ -123,7 +132,7 @@ def escaped(text: str) -> str:
     """Rich's own marks and control characters taken out of what a subject wrote."""
     from rich.markup import escape
 
-    return escape("".join(mark if mark.isprintable() else " " for mark in text))
+    return escape(printable(text))
 
 
 def say(console: Console, line: str, style: str | None = None) -> None:

@@ -1,0 +1,69 @@
+"""What `wnverify audit` was asked: the command line, and without TARGET the project's configuration.
+
+A call that names its TARGET says everything itself, so that a replay command does the same in every folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from wnverify.auditing.catalogued import every_method
+from wnverify.auditing.suite import specs_of
+from wnverify.auditing.target import TargetError, TargetSpec
+from wnverify.configuration import FILE, Configuration, read
+from wnverify.waivers import Waiver
+
+DEFAULT_TIMEOUT_S: Final = 60.0
+WHOLE_CATALOGUE_S: Final = 300.0
+"""Among the methods are torch's own maps, some of which take minutes at wide weights."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AuditCall:
+    """Every setting of one audit that a configuration may give, resolved."""
+
+    specs: Sequence[TargetSpec]
+    checks: Sequence[str]
+    seed: int
+    quick: bool
+    strict: bool
+    timeout_s: float
+    waivers: Sequence[Waiver]
+
+
+def resolve(arguments: argparse.Namespace) -> AuditCall:
+    """The call; ``ValueError`` where it is wrong.  What the command line says goes before what the project says."""
+    given = Configuration() if arguments.targets or arguments.all_methods else read(Path.cwd())
+    timeout_s = arguments.timeout or given.timeout or DEFAULT_TIMEOUT_S
+    return AuditCall(
+        specs=_specs(arguments, given),
+        checks=arguments.check or given.checks,
+        seed=next(seed for seed in (arguments.seed, given.seed, 0) if seed is not None),
+        quick=arguments.quick or given.quick,
+        strict=arguments.strict or given.strict,
+        timeout_s=max(timeout_s, WHOLE_CATALOGUE_S) if arguments.all_methods else timeout_s,
+        waivers=[*given.waivers, *map(Waiver.from_words, arguments.waive)],
+    )
+
+
+def _specs(arguments: argparse.Namespace, given: Configuration) -> Sequence[TargetSpec]:
+    """What is audited: the TARGETs, or every method; what is left out is said on standard error."""
+    if not arguments.all_methods:
+        targets = arguments.targets or given.targets
+        if not targets:
+            said = f"give package.module:name or path/file.py:name, or targets in [tool.wnverify] of {FILE}"
+            raise TargetError(f"TARGET is missing: {said}")
+        declared = {**given.declare, **dict(arguments.declare)}
+        return specs_of(targets, {**given.arguments, **dict(arguments.arg)}, declared, arguments.kind)
+    if arguments.targets or arguments.arg or arguments.declare or arguments.kind:
+        raise ValueError("--all-methods stands alone: no TARGET, --arg, --declare or --kind beside it")
+    specs, skipped = every_method()
+    if not arguments.quiet:
+        for line in skipped:
+            print(f"not audited: {line}", file=sys.stderr)
+    return specs
