@@ -20,12 +20,26 @@ PAIRS = [
     "a non-contiguous cotangent",
     "a sum of two cotangents",
     "a cotangent times -3",
-    "a cotangent times 1e-6",
+    "a cotangent times 2^-40",
+    "a cotangent times 2^40",
     "one row and the rest",
     "the zero cotangent",
     "the cotangent itself, after the backward",
     "a second backward pass",
     "two forwards, then both backwards",
+]
+
+
+STRUCTURED = [
+    "unit rows",
+    "zero-mean rows",
+    "unit zero-mean rows",
+    "all positive",
+    "all negative",
+    "some exact zeros",
+    "small integers",
+    "diagonal",
+    "square symmetric",
 ]
 
 
@@ -38,9 +52,22 @@ COVERED = {
     "contract.shape": [*SHAPES, "5x31", "33x65", *KERNELS],
     "contract.dtype": ["float64", "float32", "bfloat16", "float16"],
     "contract.input_unchanged": SHAPES[:3],
-    "contract.deterministic": ["train", "eval"],
-    "contract.history": ["first call", "new values in the same storage", "first weight again"],
-    "contract.train_eval": ["eval"],
+    "contract.deterministic": ["global state", "train", "eval"],
+    "contract.history": [
+        "first call",
+        "new values in the same storage",
+        "first weight again",
+        "a weight that moved by 2^-20 of itself",
+        "recorded for a gradient",
+        "in inference mode",
+    ],
+    "contract.train_eval": [
+        "eval",
+        "eval at another weight",
+        "eval before any training",
+        "gradient in eval",
+        "gradient in eval, value",
+    ],
     "contract.layout": [
         f"{shape} {layout}{what}"
         for shape in ("3x5", "4x4", "7x3", "4x2x3x3")
@@ -58,24 +85,35 @@ COVERED = {
         "ConvTranspose3d",
         "Embedding",
     ],
-    "property.unit_norm_rows": product([*SHAPES, *KERNELS], ["float64", "float32"]),
-    "gradient.vjp": SHAPES,
-    "gradient.structured": [
-        "unit rows",
-        "zero-mean rows",
-        "unit zero-mean rows",
-        "all positive",
-        "all negative",
-        "some exact zeros",
-        "small integers",
-        "diagonal",
-        "square symmetric",
+    "property.unit_norm_rows": [
+        *STRUCTURED,
+        *(f"4x9 times 2^{exponent}" for exponent in (-12, -6, 6, 12)),
+        "row norms over 1e+02",
+        "opposite rows",
+        "condition 1e+03",
+        "row norms over 1e+06",
+        "orthonormal zero-mean rows",
+        "singular values 2, 2, 1, 1",
+        "orthonormal rows",
+        *product([*SHAPES, *KERNELS], ["float64", "float32"]),
     ],
+    "gradient.vjp": [*SHAPES, *KERNELS],
+    "gradient.structured": [*STRUCTURED, "opposite rows", "equal rows"],
     "gradient.conditioning": ["row norms over 1e+06", "condition 1e+03", "singular values 1e-09 apart"],
-    "gradient.loss": product(SHAPES[:4], PAIRS),
-    "gradient.float32": [*SHAPES, "row norms over 1e+03", "6x1100"],
+    "gradient.loss": [
+        f"{shape} {pair}"
+        for shape in (*SHAPES[:4], *KERNELS)
+        for pair in (PAIRS if shape != "5x2x3x3" else [*PAIRS[:3], "a channels_last cotangent", *PAIRS[3:]])
+    ],
+    "gradient.float32": [
+        *SHAPES,
+        *KERNELS,
+        "row norms over 1e+03",
+        "6x1100",
+        *product([*SHAPES[:3], KERNELS[0]], ["bfloat16", "float16"]),
+    ],
     "gradient.forward_mode": SHAPES[:4],
-    "gradient.second_order": SHAPES[:4],
+    "gradient.second_order": [*SHAPES, *KERNELS[:2]],
     "gradient.invariance": [
         f"{name} at {shape}"
         for name in ("scale_invariant", "row_scale_invariant")
@@ -95,9 +133,44 @@ COVERED = {
         "singular values 2, 2, 1, 1",
         "orthonormal rows",
     ],
-    "edge.scale": ["2^-664 in float64", "2^664 in float64", "2^-100 in float32", "2^100 in float32"],
+    "edge.scale": ["2^-664 in float64", "2^664 in float64", "2^-100 in float32", "2^100 in float32", "2^9 in float16"],
     "edge.large_mean": ["mean 2^10 in float32", "mean 2^12 in float32"],
     "edge.nan_row": ["NaN", "infinity"],
+    "gradient.sizes": ["33x65", "65x33", "5x257", "32x64", "257x5", "5x1025"],
+    "edge.empty": ["0x5", "4x0"],
+    "contract.device": ["5x12", "3x5", "4x2x3x3"],
+    "lifecycle.training": [
+        f"{optimiser} on {layer}, {dtype}, {what}"
+        for dtype in ("float64", "float32")
+        for optimiser in ("SGD with momentum", "AdamW with weight decay")
+        for layer in ("Linear", "Conv2d")
+        for what in (
+            *(f"step {step}: unit_norm_rows" for step in (1, 2, 3, 4)),
+            "averaged: unit_norm_rows",
+            "loaded",
+            "taken off",
+            "taken off: unit_norm_rows",
+        )
+    ],
+    "execution.compile": product(["5x12 #1", "5x12 #2", "5x12 #3"], ["value", "gradient"]),
+    "execution.export": product(["5x12 #1", "5x12 #2", "5x12 #3"], ["value"]),
+    "execution.vmap": [
+        f"{what}, stacked along the {axis} axis: 5x12 #{k}"
+        for axis in ("first", "last")
+        for what in ("value", "gradient")
+        for k in (1, 2, 3)
+    ],
+    "execution.functional_call": ["value"],
+    "execution.autocast": ["value", "gradient"],
+    "execution.threads": [
+        f"{ahead} lines ahead: {what} of the {which} thread"
+        for ahead in (0, 1, 2, 4)
+        for which in ("first", "second")
+        for what in ("value", "gradient")
+    ],
+    "cost.work": ["work", "256x512"],
+    "cost.memory": ["tensors kept for the backward", "tensors made on the way"],
+    "cost.calls": ["operations called"],
 }
 """Check → every case that a sound subject meets, all of them passes."""
 
@@ -112,9 +185,10 @@ def test_a_sound_subject_passes_at_every_place_that_is_looked_at(check):
 
 
 def test_no_check_is_without_a_list():
-    """Declared properties share one function; two checks list what the subject has, two are for other kinds."""
+    """Declared properties share one function; four checks list what the subject has, two are for other kinds."""
     shared = {name for name in checks() if name.startswith("property.")} - {"property.unit_norm_rows"}
-    others = {"gradient.rows", "gradient.parameters", "contract.prox", "lifecycle.steps"}
+    own = {"gradient.parameters", "gradient.settings", "gradient.mixed"}
+    others = {"gradient.rows", *own, "contract.prox", "lifecycle.steps"}
     assert set(checks()) - shared - set(COVERED) == others
 
 
@@ -179,7 +253,7 @@ def test_every_row_is_judged_at_its_own_scale():
 def test_the_float32_gradient_is_judged_row_by_row():
     """A thousandth in the last row of the float32 gradient is a hazard everywhere, whatever the other rows' size."""
     sheet = sheet_of("gradient.float32", "checked.py:LastRowOffInFloat32")
-    assert says(sheet) == dict.fromkeys([*SHAPES, "row norms over 1e+03", "6x1100"], HAZARD)
+    assert says(sheet) == dict.fromkeys([*SHAPES, *KERNELS, "row norms over 1e+03", "6x1100"], HAZARD)
     assert says(sheet_of("gradient.vjp", "checked.py:LastRowOffInFloat32")) == {}
 
 
@@ -195,14 +269,16 @@ def test_the_float32_gradient_is_judged_row_by_row():
 def test_what_is_wrong_with_a_backward_is_said(subject, verdict, said):
     """Raised, absent, not finite and off are four different messages, at every shape."""
     sheet = sheet_of("gradient.vjp", f"checked.py:{subject}")
-    assert says(sheet) == dict.fromkeys(SHAPES, verdict)
+    assert says(sheet) == dict.fromkeys([*SHAPES, *KERNELS], verdict)
     assert all(said in case.message for case in sheet.cases)
 
 
 def test_a_cotangent_that_is_overwritten_is_told_from_a_wrong_gradient():
     """Only what the caller still holds is accused, at every shape; every gradient is right."""
     sheet = sheet_of("gradient.loss", "checked.py:OverwritesItsCotangent")
-    assert says(sheet) == {f"{shape} the cotangent itself, after the backward": FAIL for shape in SHAPES[:4]}
+    assert says(sheet) == {
+        f"{shape} the cotangent itself, after the backward": FAIL for shape in (*SHAPES[:4], *KERNELS)
+    }
 
 
 @pytest.mark.parametrize(

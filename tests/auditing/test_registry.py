@@ -30,13 +30,17 @@ def test_every_check_is_there_once():
     known = checks()
     assert list(known) == [made.id for made in known.values()]
     families = {name.split(".")[0] for name in known}
-    assert families == {"contract", "lifecycle", "property", "gradient", "precision", "edge"}
+    assert families == {"contract", "lifecycle", "property", "gradient", "precision", "edge", "execution", "cost"}
     assert set(MODULES) - families == {
         "contract_layout",
+        "contract_device",
         "contract_prox",
         "training",
+        "training_layers",
         "gradient_variants",
+        "gradient_settings",
         "edge_scale",
+        "sizes",
     }
     assert {f"property.{name}" for name in RESIDUALS} <= set(known)
     assert all(name.count(".") == 1 for name in known)

@@ -15,7 +15,7 @@ from torch import nn
 
 import wnverify
 from wnverify.auditing.registry import DESCRIPTION, REPEATED
-from wnverify.auditing.suite import _confirmed, run_audit, shared_children, specs_of
+from wnverify.auditing.suite import confirmed, run_audit, shared_children, specs_of
 from wnverify.auditing.target import TargetError
 from wnverify.auditing.work import describe, perform, replay_command, whole_sheet
 from wnverify.finding import Evidence, Finding, Verdict, decode_array, dumps, unique
@@ -272,10 +272,11 @@ def test_a_description_says_what_was_declared_and_asked():
         "property.constant_norm_rows": ["contract.forward"],
         "property.odd": ["contract.forward"],
         "property.discovered": ["contract.forward"],
+        "property.sizes": ["contract.forward"],
         "gradient.vjp": ["contract.forward"],
         "gradient.rows": ["gradient.vjp"],
     }
-    assert finding.message == "2 declared properties, 6 checks apply"
+    assert finding.message == "2 declared properties, 7 checks apply"
 
 
 def test_checks_that_do_not_apply_are_not_planned():
@@ -332,7 +333,7 @@ def test_repetition_decides_what_a_failure_is():
     """Failed again: confirmed.  Passed: hidden state.  Passes of the first run are not touched."""
     first = [failure("a.x"), failure("b.x"), failure("c.x").replace(verdict=Verdict.PASS)]
     again = [repetition(a_x=Verdict.FAIL, b_x=Verdict.PASS, c_x=Verdict.FAIL)]
-    verdicts = [(f.verdict, f.conditions) for f in _confirmed(first, again)]
+    verdicts = [(f.verdict, f.conditions) for f in confirmed(first, again)]
     assert verdicts == [
         (Verdict.FAIL, ("reproduced in a fresh process",)),
         (Verdict.HAZARD, ()),
@@ -342,7 +343,7 @@ def test_repetition_decides_what_a_failure_is():
 
 def test_a_repetition_that_dies_takes_no_failure_back():
     """Nothing was learnt of the failure, so it stands, and says that it was not repeated."""
-    (finding,) = _confirmed([failure("a.x")], [repetition(Verdict.ERROR)])
+    (finding,) = confirmed([failure("a.x")], [repetition(Verdict.ERROR)])
     assert finding.verdict is Verdict.FAIL
     assert finding.conditions == ("not repeated in a fresh process, which ended before: did not finish within 60 s",)
 
@@ -351,7 +352,7 @@ def test_another_subjects_repetition_does_not_count():
     """A failure is confirmed by its own subject."""
     other = repetition(a_x=Verdict.FAIL).replace(subject="t")
     mine = repetition(a_x=Verdict.PASS)
-    (finding,) = _confirmed([failure("a.x")], [other, mine])
+    (finding,) = confirmed([failure("a.x")], [other, mine])
     assert finding.verdict is Verdict.HAZARD
 
 

@@ -36,6 +36,21 @@ def weights() -> Iterator[Tensor]:
     yield torch.tensor([[1.0, -1.0, 1.0, 0.5], [2.0, 2.0, 2.0, 2.0], [0.25, -0.5, 0.25, 3.0]], dtype=torch.float64)
 
 
+def unusual_weights() -> Iterator[Tensor]:
+    """A zero row, one column, long rows and many, rows just outside a unit ball, near and far, and bad condition."""
+    V = randn(3, 5, seed=40)
+    zero = V.clone()
+    zero[1] = 0.0
+    zero[2, 3] = 0.0
+    yield zero
+    yield V / V.norm(dim=1, keepdim=True) * 1.0005
+    yield V * torch.tensor([[1e-2], [1.0], [30.0]], dtype=torch.float64)
+    A, _, Bt = torch.linalg.svd(V, full_matrices=False)
+    yield (A * torch.tensor([1.0, 0.03, 1e-3], dtype=torch.float64)) @ Bt
+    for n, d in ((5, 1), (5, 257), (257, 5), (33, 65)):
+        yield randn(n, d, seed=41) + 0.3
+
+
 def value(build: Build, V: Tensor) -> Tensor:
     with torch.no_grad():
         out: Tensor = build()(V.clone())

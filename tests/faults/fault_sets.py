@@ -12,7 +12,7 @@ def nearest(name: str, V: np.ndarray, **p: float) -> np.ndarray:
     norms = np.linalg.norm(V, axis=1, keepdims=True)
     centred = V - V.mean(axis=1, keepdims=True)
     if name in ("simplex_rows", "l1_ball_rows"):
-        radius = p.get("radius", 1.0)
+        radius = p.get("radius", p.get("sum", 1.0))
         size = np.abs(V) if name == "l1_ball_rows" else V
         low, high = size.min(axis=1, keepdims=True) - radius, size.max(axis=1, keepdims=True)
         for _ in range(100):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import fault_corners
 import fault_gradients
+import fault_running
+import fault_settings
 import fault_values
 import pytest
 from test_fault_catalogue import of_kind, subject_of
 
 from wnverify.faults.catalogue import Fault, Right
 
-PROBES = fault_gradients.PROBES | fault_values.PROBES
+PROBES = fault_gradients.PROBES | fault_values.PROBES | fault_running.PROBES | fault_settings.PROBES
+FURTHER = fault_corners.PROBES
 WRONG_FROM = 3.0
 FAULTS = [row for row in of_kind("parametrization") if isinstance(row, Fault)]
 RIGHT = [row for row in of_kind("parametrization") if isinstance(row, Right)]
@@ -18,8 +22,10 @@ RIGHT = [row for row in of_kind("parametrization") if isinstance(row, Right)]
 def probe(row: Fault | Right, check: str) -> float:
     subject = subject_of(row)
     if check.startswith("property.") and check not in PROBES:
-        return fault_values.declared(subject, check.removeprefix("property."))
-    return PROBES[check](subject)
+        first = fault_values.declared(subject, check.removeprefix("property."))
+    else:
+        first = PROBES[check](subject)
+    return max(first, FURTHER[check](subject)) if check in FURTHER else first
 
 
 @pytest.mark.filterwarnings("ignore:std:UserWarning")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from fault_objects import SHARED, Build, builder, differ, randn, value, weights
+from fault_objects import SHARED, Build, builder, differ, randn, unusual_weights, value, weights
 from test_fault_catalogue import of_kind
 from torch import Tensor, nn
 
@@ -127,7 +127,18 @@ def not_proximal(variant: Variant) -> float:
             for shift in (1e-6, 1e-3, 0.1, 1.0):
                 tried += [X + shift * sign * move for move in _moves(X, V) for sign in (1, -1)]
             worst = max(worst, total(X) - min(map(total, tried)))
+    for V in unusual_weights():
+        if ("convex" in variant.declares or bool(V.any(dim=1).all())) and V.shape[1] > 1:
+            X = variant.prox(V.clone(), 0.5)
+            values = [float((Z - V).square().sum() / 2 + 0.5 * made(Z)) for Z in (X, *_nearby(X, V))]
+            worst = max(worst, (values[0] - min(values)) / values[0] - 1e-14)
     return worst * 1e7  # a threshold that is a millionth off costs its square
+
+
+def _nearby(X: Tensor, V: Tensor) -> list[Tensor]:
+    """The shrunken and the moved X, and X without what is small."""
+    moves = (X, V, X - V, torch.where(V == 0, X, 0.0))
+    return [X + shift * sign * move for shift in (1e-6, 1e-3, 0.1, 1.0) for move in moves for sign in (1, -1)]
 
 
 def _moves(X: Tensor, V: Tensor) -> list[Tensor]:
@@ -175,7 +186,7 @@ OWN: dict[str, Callable[[Variant], float]] = {
     "property.is_prox_of_penalty": not_proximal,
     "property.gradient_zero_mean": gradient_means,
     "property.gradient_orthogonal_to_weight": gradient_radial,
-    "property.discovered": nearly_invariant,
+    "property.discovered": lambda v: max(nearly_invariant(v), not_proximal(v) if v.prox and not v.declares else 0.0),
     "contract.prox": prox_contract,
 }
 

@@ -83,8 +83,12 @@ def backward_model(instance: Instance, V: Tensor, *, slack: float = 1.0) -> Erro
     return map_model("float64", max(rows(V).shape), condition=slack * (1.0 + min(condition, 1e6)), roundings=8)
 
 
-def worst_float32_row(wide: Instance, low: Tensor, cotangent: Tensor, observed: Tensor, expected: Tensor) -> Ratio:
-    """The row with the largest ratio; each row is modelled by its own response to a rounding of the weight."""
+def worst_narrow_row(wide: Instance, low: Tensor, cotangent: Tensor, observed: Tensor, expected: Tensor) -> Ratio:
+    """The row with the largest ratio; each row is modelled by its own response to a rounding of the weight.
+
+    ``low`` and ``cotangent`` have the narrower dtype, the gradients are in float64.
+    """
+    kind = str(low.dtype).removeprefix("torch.")
 
     def gradient(V: Tensor) -> Tensor:
         return reverse_mode(wide, wide.with_primary(V), wide.primary)(cotangent.double())
@@ -98,12 +102,12 @@ def worst_float32_row(wide: Instance, low: Tensor, cotangent: Tensor, observed: 
     with torch.no_grad():
         sizes = [rows(t).double().norm(dim=1) for t in (cotangent, wide.at(low.double()), low)]
     natural = sizes[0] * sizes[1] / sizes[2].clamp_min(torch.finfo(torch.float64).tiny)
-    worst = Ratio(0.0, 1.0, map_model("float32", max(right.shape)))
+    worst = Ratio(0.0, 1.0, map_model(kind, max(right.shape)))
     for row in range(right.shape[0]):
         scale = max(float(right[row].norm()), typical if coupled else float(natural[row]))
         condition = 4 * (1.0 + min(float(response[row]) / max(scale, 1e-300), 1e6))
         terms = right.numel() if wide.scalar else max(right.shape)
-        model = map_model("float32", terms, condition=condition, roundings=12)
+        model = map_model(kind, terms, condition=condition, roundings=12)
         ratio = Ratio(float((got[row] - right[row]).norm()), scale, model)
         if not ratio.value <= worst.value:
             worst = ratio

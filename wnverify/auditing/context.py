@@ -11,14 +11,17 @@ import torch
 from torch import Tensor
 
 from wnverify.auditing.instance import Instance
-from wnverify.auditing.points import GENERIC_SHAPES, Point, generic, outside, randn, rows
+from wnverify.auditing.points import GENERIC_SHAPES, KERNEL_SHAPES, Point, generic, outside, randn, rows
 from wnverify.auditing.subject import Subject
 from wnverify.auditing.target import PENALTY
 from wnverify.auditing.vocabulary import statement_of
 from wnverify.finding import seed_of
 from wnverify.oracles.ratio import Ratio, map_model
 
+AT_ORIGIN = 1e-6
+"""Coordinates so small beside the weight that they stand for are the origin up to rounding."""
 QUICK_SHAPES = ((3, 5), (4, 4), (7, 3))
+QUICK_KERNELS = KERNEL_SHAPES[1:2]
 
 
 class Context:
@@ -99,6 +102,11 @@ class Context:
         shapes = QUICK_SHAPES if self.quick else GENERIC_SHAPES
         return self.usable(generic(s, self.seed) for s in shapes)
 
+    def kernel_points(self) -> list[Point]:
+        """The generic convolution kernels in the stated domain that the forward accepts."""
+        shapes = QUICK_KERNELS if self.quick else KERNEL_SHAPES
+        return self.usable(generic(s, self.seed) for s in shapes)
+
     def usable(self, points: Iterable[Point]) -> list[Point]:
         """Those points that lie in the stated domain and that the forward accepts, in the subject's coordinates."""
         kept = []
@@ -107,8 +115,19 @@ class Context:
             if why is not None:
                 self.refused[point.name] = f"outside the stated domain ({why})"
             elif self.accepts(point.V, point.name):
-                kept.append(dataclasses.replace(point, V=self.build(point.V).V, built_for=point.V))
+                V = self.build(point.V).V
+                origin = float(point.V.norm()) > 0 and float(V.norm()) <= AT_ORIGIN * float(point.V.norm())
+                found = dataclasses.replace(point, V=V, built_for=point.V, origin=origin)
+                kept += [found, *(self._away_from_origin(found) if origin else [])]
         return kept
+
+    def _away_from_origin(self, point: Point) -> list[Point]:
+        """A second point, away from the origin of the coordinates, where relative changes do change something."""
+        name = f"{point.name} away from the origin"
+        V = point.V + 0.3 * randn(*point.V.shape, seed=self.seed_for(name))
+        with torch.no_grad():
+            finite = bool(torch.isfinite(self.build(point.weight).at(V)).all())
+        return [dataclasses.replace(point, name=name, V=V, origin=False)] if finite else []
 
     def small_point(self) -> Point | None:
         """The first small generic point that can be used, or None."""

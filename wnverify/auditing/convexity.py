@@ -33,14 +33,21 @@ class Seen(Ratio):
 
 @residual("convex")
 def _convex(look: Look) -> Iterator[Ratio]:
-    for X in look.scaled() if look.dtype == "float64" else [look.V]:
+    for X in look.scaled() if look.dtype == "float64" and not look.once else [look.V]:
+        ordinary = _ordinary(look, X)
+        slope = gradient_of(look, ordinary) if look.covers(ordinary) else None
         for Y in _ends(look, X):
-            yield from _along(look, X, Y)
+            yield from _along(look, X, Y, 0.0 if slope is None else float(slope.norm()))
+
+
+def _ordinary(look: Look, X: Tensor) -> Tensor:
+    """A random weight of X's size."""
+    return randn(*X.shape, seed=seed_of(look.seed, "chord")).to(X.dtype) * X.abs().max()
 
 
 def _ends(look: Look, X: Tensor) -> Iterator[Tensor]:
     """Where a chord from X may end so that a fault of convexity shows: across zero, across a kink, near and far."""
-    random = randn(*X.shape, seed=seed_of(look.seed, "chord")).to(X.dtype) * X.abs().max()
+    random = _ordinary(look, X)
     first = torch.zeros_like(X)
     first[0] = X[0]
     yield from (-X, random, X + 0.03 * random, torch.zeros_like(X) + X.mean(), 3 * X, X - 2 * first, X - first)
@@ -49,15 +56,19 @@ def _ends(look: Look, X: Tensor) -> Iterator[Tensor]:
     yield X / sizes.reshape(-1, *[1] * (X.dim() - 1))
 
 
-def _along(look: Look, X: Tensor, Y: Tensor) -> Iterator[Ratio]:
-    """The comparisons on one chord; none where a part of it lies outside the stated domain."""
+def _along(look: Look, X: Tensor, Y: Tensor, ordinary: float) -> Iterator[Ratio]:
+    """The comparisons on one chord; none where a part of it lies outside the stated domain.
+
+    ``ordinary``: how steep the penalty is at a random weight of this size.  Where it is flat only because what it
+    subtracts cancels, rounding is relative to that.
+    """
     points = [X + (k / 8) * (Y - X) for k in range(9)]
     if not all(look.covers(P) for P in points):
         return
     values = [float(look.at(P)) for P in points]
     gradients = [gradient_of(look, P) for P in points]
     known = [g for g in gradients if g is not None]
-    steepest = max((float(g.norm()) for g in known), default=0.0)
+    steepest = max((ordinary, *(float(g.norm()) for g in known)))
     largest = max(float(P.double().norm()) for P in points)
     arrays = {"V": X, "end": Y, "values_along": values}
     scale = max(abs(value) for value in values) + steepest * largest

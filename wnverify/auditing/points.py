@@ -32,6 +32,8 @@ class Point:
     V: Tensor
     seed: int = 0
     built_for: Tensor | None = None
+    origin: bool = False
+    """Registration put the weight at the origin of its coordinates, where relative changes change nothing."""
 
     @property
     def weight(self) -> Tensor:
@@ -56,6 +58,8 @@ def generic(shape: tuple[int, ...], seed: int) -> Point:
 
 def outside(V: Tensor, domain: Mapping[str, Any]) -> str | None:
     """The first condition of the stated domain that V breaks, or None."""
+    if domain.get("matrices_only") and V.dim() > 2:
+        return f"matrices_only: {V.dim()} axes"
     flat = rows(V).double()
     n, d = flat.shape
     if domain.get("rows_le_cols") and n > d:
@@ -140,6 +144,18 @@ def scaled_rows(spread: float, seed: int, shape: tuple[int, int] = (5, 9)) -> Po
     half = math.log10(spread) / 2
     scale = torch.logspace(-half, half, shape[0], dtype=torch.float64)
     return Point(name=f"row norms over {spread:.0e}", V=scale[:, None] * base)
+
+
+def equal_rows(seed: int) -> Point:
+    """Rows 0, 1 and 3 are equal: what tells rows apart by their values meets one thrice."""
+    base = randn(4, 7, seed=seed_of(seed, "equal rows"))
+    return Point(name="equal rows", V=base[torch.tensor([0, 0, 2, 0])].clone(), seed=seed)
+
+
+def opposite_rows(seed: int) -> Point:
+    """Every row beside its negative: column sums of zero, in which an iteration that starts from ones sees nothing."""
+    base = randn(2, 7, seed=seed_of(seed, "opposite rows"))
+    return Point(name="opposite rows", V=torch.cat([base, -base]), seed=seed)
 
 
 def rotation(n: int, seed: int) -> Tensor:

@@ -30,7 +30,8 @@ class Look:
     """One subject at one weight: V as given (any dtype), W in float64, the declared value and a seed.
 
     For a penalty W is its value, a matrix of one entry.  ``convex``: it is declared.  ``settled``: V itself is the
-    result, whose constraints are asked.
+    result, whose constraints are asked.  ``once``: a penalty
+    is asked at one size and one step.
     """
 
     instance: Instance
@@ -41,6 +42,7 @@ class Look:
     target_set: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     convex: bool = False
     settled: bool = False
+    once: bool = False
 
     @property
     def dtype(self) -> str:
@@ -107,6 +109,9 @@ class Look:
 
 Residual = Callable[[Look], Iterator[Ratio]]
 RESIDUALS: Final[dict[str, Residual]] = {}
+TINY: Final = 1e-300
+NEAR: Final = (2.0**-8, 2.0**-20)
+"""How far outside its set a projection is asked too, relative to the point there."""
 
 
 def residual(name: str) -> Callable[[Residual], Residual]:
@@ -200,7 +205,9 @@ def _shift(look: Look) -> Iterator[Ratio]:
     c = randn(look.n, seed=seed_of(look.seed, "shift")).to(look.V.dtype)
     shifted = look.V + c.reshape(-1, *[1] * (look.V.dim() - 1))
     if look.covers(shifted):
-        yield _same(look, look.at(shifted), look.W)
+        # What rounding the shifted weight costs is relative to its own size.
+        grown = max(1.0, float(shifted.double().norm()) / max(float(look.V.double().norm()), TINY))
+        yield _same(look, look.at(shifted), look.W, grown=grown)
 
 
 @residual("odd")
@@ -263,11 +270,23 @@ def excess(value: float, bound: float) -> float:
 @residual("euclidean_projection")
 def _projection(look: Look) -> Iterator[Ratio]:
     parameters = {name: value for name, value in look.target_set.items() if name != "name"}
+
+    def found(V: Tensor, W: Tensor) -> Iterator[Ratio]:
+        nearest = certificate(
+            look.target_set["name"], rows(V).double(), rows(W).double(), dtype=look.dtype, **parameters
+        )
+        yield nearest.feasibility
+        yield nearest.optimality
+
     for V in look.scaled():  # inside the set, on its border and far outside are different questions
-        W = rows(look.at(V)).double()
-        found = certificate(look.target_set["name"], rows(V).double(), W, dtype=look.dtype, **parameters)
-        yield found.feasibility
-        yield found.optimality
+        W = look.at(V)
+        yield from found(V, W)
+        out = V - W
+        apart, size = float(out.double().norm()), float(W.double().norm())
+        for part in NEAR if apart > 0 and math.isfinite(size) else ():  # just outside a tolerance may hide the set
+            close = W + out * min(part * size / apart, 0.5)
+            if look.covers(close):
+                yield from found(close, look.at(close))
 
 
 def _gram(look: Look, W: Tensor, scale: float) -> Iterator[Ratio]:
@@ -275,10 +294,11 @@ def _gram(look: Look, W: Tensor, scale: float) -> Iterator[Ratio]:
     yield Ratio(float(residual.abs().max()), abs(scale), look.model(roundings=12))
 
 
-def _same(look: Look, out: Tensor, expected: Tensor) -> Ratio:
-    """Two outputs that should be equal, each with the map's own conditioning."""
+def _same(look: Look, out: Tensor, expected: Tensor, *, grown: float = 1.0) -> Ratio:
+    """Two outputs that should be equal, each with the map's own conditioning; ``grown``: how much larger than V the
+    other weight is."""
     miss = float((rows(out).double() - expected).norm())
-    return Ratio(miss, float(expected.norm()), look.model(condition=2 * look.condition, roundings=8))
+    return Ratio(miss, float(expected.norm()), look.model(condition=(1 + grown) * look.condition, roundings=8))
 
 
 def _inner(look: Look, direction: Tensor) -> Iterator[Ratio]:

@@ -70,7 +70,7 @@ class _Objective:
 
 @residual("is_prox_of_penalty")
 def _proximal(look: Look) -> Iterator[Ratio]:
-    one_size = look.dtype != "float64" or look.V.numel() > SMALL
+    one_size = look.once or look.dtype != "float64" or look.V.numel() > SMALL
     for scale in SCALES[:1] if one_size else SCALES:
         W = look.V * scale
         if not look.covers(W):

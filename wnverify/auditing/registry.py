@@ -27,15 +27,21 @@ if TYPE_CHECKING:
 MODULES: Final = (
     "contract",
     "contract_layout",
+    "contract_device",
     "contract_prox",
     "lifecycle",
     "training",
+    "training_layers",
     "property",
     "gradient",
     "gradient_variants",
+    "gradient_settings",
     "precision",
     "edge",
     "edge_scale",
+    "sizes",
+    "execution",
+    "cost",
 )
 SEVERITY: Final = (
     Verdict.PASS,
@@ -51,6 +57,8 @@ DESCRIPTION: Final = "subject.description"
 DESCRIBES: Final = "What is it, what does it say of itself, and which checks apply?"
 REPEATED: Final = "subject.repeated"
 REPEATS: Final = "Does what failed fail again in a fresh process?"
+KNOWN_CHECKS: Final = "check/audit/known"
+LISTS: Final = "Which checks are there?"
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
@@ -121,7 +129,7 @@ class Check:
     """One question to subjects of ``kinds``; ``instead`` words it otherwise for some of them.
 
     ``needs`` names what the subject must have: ``declared`` (the property that the id names) or a capability
-    (``object``, ``gradient``, ``prox``).
+    (``object``, ``gradient``, ``derivative``, ``prox``).
     """
 
     id: str

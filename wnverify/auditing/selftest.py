@@ -54,18 +54,28 @@ def _item(row: Fault | Right, seed: int, limits: Mapping[str, float]) -> WorkIte
 
 def judge(name: str, seed: int = 0) -> list[Finding]:
     """The whole sheet of one variant, and whether it is the one that its row promises."""
+    from wnverify.auditing.gradchecked import gradchecked
+    from wnverify.auditing.subject import Subject
     from wnverify.auditing.work import whole_sheet
 
     rows: list[Fault | Right] = [*faults(), *right_variants()]
     row = next(row for row in rows if row.name == name)
-    findings = whole_sheet(parse_target(row.target, {}, {}), seed=seed, quick=False)
-    return [judgement(row, findings)]
+    target = parse_target(row.target, {}, {})
+    findings = whole_sheet(target, seed=seed, quick=False)
+    return [judgement(row, findings, gradchecked(Subject(target)))]
 
 
-def judgement(row: Fault | Right, findings: Sequence[Finding]) -> Finding:
-    """``pass`` when a fault is caught as its row says, or a right variant is left in peace."""
+def judgement(row: Fault | Right, findings: Sequence[Finding], gradcheck: str = "not run") -> Finding:
+    """``pass`` when a fault is caught as its row says, or a right variant is left in peace.
+
+    ``gradcheck``: what ``torch.autograd.gradcheck`` says of the variant, which decides nothing here.
+    """
     sheet = {finding.check: finding.verdict for finding in findings}
-    figures: dict[str, Any] = {"sheet": {name: str(verdict) for name, verdict in sheet.items()}, "note": row.note}
+    figures: dict[str, Any] = {
+        "sheet": {name: str(verdict) for name, verdict in sheet.items()},
+        "note": row.note,
+        "gradcheck": gradcheck,
+    }
     if isinstance(row, Fault):
         figures |= {"meant": row.caught_by, "expected": row.verdict}
         seen = sheet.get(row.caught_by)

@@ -3,7 +3,8 @@
 Recognised by what it does.  A class or factory is called with ``()``, ``(weight)`` or ``(module, name)``; what comes
 back is a module or another callable, or, for a plain function of a tensor, the result itself.  What gives a scalar is a
 penalty.  Of the rest modules with ``forward(V) → W`` (perhaps of several tensors, as ``right_inverse`` returns them)
-and layers that carry a parametrization are parametrizations; functions and other callables of W are projections.
+and layers that carry a parametrization are parametrizations; functions and other callables of W are projections, and
+so are modules that declare ``euclidean_projection`` and whose output has no graph.
 """
 
 from __future__ import annotations
@@ -45,7 +46,10 @@ class Subject:
         self.arguments = {**self._said("ARGS", self.object), **spec.settings, **spec.arguments}
         speaker = self._speaker()
         self.kind: str = kind or spec.kind or self._recognised()
-        self.declares = check_declared({**self._said("DECLARES", speaker), **spec.declare}, kind=self.kind)
+        said = {**self._said("DECLARES", speaker), **spec.declare}
+        self.declares = check_declared(said, kind=self.kind)
+        # The name says what a penalty's own ``prox`` is, unless that is denied; a module's may be another penalty's.
+        self.has_own_prox = callable(getattr(speaker, "prox", None)) and said.get("is_prox_of_penalty") is not False
         self.domain = check_domain(self._said("DOMAIN", speaker))
         self.target_set = check_set(self._said("SET", speaker), self.declares)
         if "is_prox_of_penalty" in self.declares and not self._has_prox(speaker):
@@ -90,13 +94,16 @@ class Subject:
 
     @functools.cached_property
     def capabilities(self) -> frozenset[str]:
-        """What checks may need: ``object`` (it can be copied), ``gradient`` (it is meant to have one) and ``prox``.
+        """What checks may need: ``object`` (it can be copied), ``gradient`` (it is meant to have one), ``derivative``
+        (which is meant to be the derivative) and ``prox``.
 
         Of a parametrization and of a penalty a gradient is always asked, of a projection where its output has a graph.
         """
         has = set() if self.is_function else {"object"}
         if self.kind != PROJECTION or self._carries_a_graph():
             has.add("gradient")
+            if not self.domain.get("surrogate_gradient"):
+                has.add("derivative")
         if self.kind == PENALTY and self._has_prox(self._speaker()):
             has.add("prox")
         return frozenset(has)
@@ -119,8 +126,17 @@ class Subject:
                     out = call(V.clone())
                 if isinstance(out, Tensor) and out.numel() == 1 and out.shape != V.shape:
                     return PENALTY
-                return PARAMETRIZATION if isinstance(made, nn.Module) else PROJECTION
+                parametrizes = isinstance(made, nn.Module) and not self._says_projection(call, V)
+                return PARAMETRIZATION if parametrizes else PROJECTION
         return PARAMETRIZATION
+
+    def _says_projection(self, call: Callable[..., Any], V: Tensor) -> bool:
+        """Whether a module calls itself a projection and gives no graph: it is meant for after the optimiser's step."""
+        said = {**self._said("DECLARES", self._speaker()), **self.spec.declare}
+        if not said.get("euclidean_projection"):
+            return False
+        out = call(V.clone().requires_grad_())
+        return isinstance(out, Tensor) and not out.requires_grad
 
     def _make(self, V: Tensor) -> Any:
         """The module, layer or other callable that the object makes for this weight; None for a function of tensors."""
@@ -151,6 +167,13 @@ class Subject:
             with contextlib.suppress(Exception):  # what cannot be built is a finding of contract.forward
                 return self.build(_ORDINARY).has_prox
         return callable(getattr(speaker, "prox", None))
+
+    def surrogate(self, instance: Instance) -> Callable[[Tensor], Tensor] | None:
+        """The map whose derivative a surrogate gradient is meant to be, of the object or beside it; None if unsaid."""
+        spoken = [getattr(instance.callable, "surrogate", None)]
+        own = sys.modules.get(getattr(self.object, "__module__", None) or type(self.object).__module__)
+        spoken += [vars(module).get("surrogate") for module in (own, self._module) if module is not None]
+        return next((found for found in spoken if callable(found)), None)
 
     def _neighbouring_prox(self) -> Callable[..., Any] | None:
         """The ``prox`` of the module that a function comes from, given those of the arguments that it takes."""

@@ -64,6 +64,7 @@ DOMAIN: Final[Mapping[str, str]] = {
     "max_abs": "no entry of V is larger than this in absolute value",
     "min_row_norm": "every row of V has at least this norm",
     "min_cols": "V has at least this many columns",
+    "matrices_only": "V has two axes; a kernel means something else there, a batch of matrices say",
     "rows_le_cols": "V has at most as many rows as columns",
     "rows_lt_cols": "V has fewer rows than columns",
     "rows_le_cols_for_orthonormal_rows": "orthonormal and unit rows are promised only for rows ≤ columns",

@@ -14,6 +14,7 @@ import hypothesis
 import torch
 from hypothesis import strategies as st
 from torch import nn
+from torch._dynamo.mutation_guard import install_generation_tagging_init
 from torch.nn.utils import parametrize
 
 from wnverify.auditing.registry import checks
@@ -42,6 +43,7 @@ def _exercise() -> None:
     settings = hypothesis.settings(max_examples=2, derandomize=True, database=None, deadline=None)
     hypothesis.find(st.integers(0, 3), lambda drawn: True, settings=settings)
     checks()
+    install_generation_tagging_init()  # replaces nn.Module.__init__, as the first compilation would
     torch.manual_seed(0)
 
 

@@ -7,7 +7,7 @@ defaults passes the fault (that is, misses it) on a random float64 weight of thr
 
 from __future__ import annotations
 
-from wnverify.faults import parametrization_rows, penalty_rows, projection_rows
+from wnverify.faults import known_rows, parametrization_rows, penalty_rows, projection_rows
 from wnverify.faults.row import ROUNDING_DECIDES as ROUNDING_DECIDES
 from wnverify.faults.row import Fault as Fault
 from wnverify.faults.row import Right as Right
@@ -19,9 +19,9 @@ def faults() -> tuple[Fault, ...]:
     >>> next(fault.caught_by for fault in faults() if fault.name == "forgotten-mean")
     'gradient.vjp'
     """
-    return (*parametrization_rows.FAULTS, *projection_rows.FAULTS, *penalty_rows.FAULTS)
+    return (*parametrization_rows.FAULTS, *projection_rows.FAULTS, *penalty_rows.FAULTS, *known_rows.FAULTS)
 
 
 def right_variants() -> tuple[Right, ...]:
     """Every right variant, in the same order."""
-    return (*parametrization_rows.RIGHT, *projection_rows.RIGHT, *penalty_rows.RIGHT)
+    return (*parametrization_rows.RIGHT, *projection_rows.RIGHT, *penalty_rows.RIGHT, *known_rows.RIGHT)

@@ -106,7 +106,8 @@ def directional_difference(f: Callable[[Tensor], Tensor], x: Tensor, e: Tensor, 
         if best_error <= ENOUGH * _norm(best) or (best_error < math.inf and best_error <= 8 * noise / step):
             break
         tableau = row
-    _refuse_singular_point(best, best_error, jumps, bends, size)
+    # What is rounding of the point itself, as of an output that cancels to nothing, is no jump.
+    _refuse_singular_point(best, best_error, jumps, bends, max(size, 2.0**-26 * _norm(x)))
     return Difference(best, best_error, evaluations)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+import contextlib
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 
 from wnverify.auditing.context import Context, first_line
+from wnverify.auditing.instance import Instance
 from wnverify.auditing.points import GENERIC_SHAPES, KERNEL_SHAPES, Point, generic, outside, randn
 from wnverify.auditing.registry import Sheet, check
 from wnverify.auditing.target import PENALTY, PROJECTION
@@ -16,6 +18,7 @@ from wnverify.oracles.gradients import sensitivity
 from wnverify.oracles.ratio import ErrorModel, Ratio, map_model
 
 SMALL: Final = ((5, 12), (3, 5), (4, 4))
+NEARBY: Final = 2.0**-20
 DTYPES: Final = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
 
@@ -42,7 +45,8 @@ def forward(look: Context, sheet: Sheet) -> None:
     if look.mode_note:
         sheet.note(look.mode_note)
     if not sheet.cases:
-        sheet.add("every shape", Verdict.FAIL, "; ".join(tried))
+        nowhere = all("outside the stated domain" in text for text in tried)
+        sheet.add("every shape", Verdict.INCONCLUSIVE if nowhere else Verdict.FAIL, "; ".join(tried))
     for text in tried:
         sheet.note(text)
 
@@ -123,6 +127,7 @@ def deterministic(look: Context, sheet: Sheet) -> None:
     point = look.small_point()
     if point is None:
         return
+    _leaves_the_process_alone(look, sheet, point)
     for training in (True, False):
         mode = "train" if training else "eval"
         instance = look.subject.build(point.weight, training=training)
@@ -145,7 +150,48 @@ def deterministic(look: Context, sheet: Sheet) -> None:
             sheet.add(mode, Verdict.HAZARD, f"in training the output changes from call to call: {why}", route="exact")
 
 
-@check("contract.history", asks="Does the output depend on the weight alone, not on what was computed before?")
+def _leaves_the_process_alone(look: Context, sheet: Sheet, point: Point) -> None:
+    """What belongs to all of the process: random numbers, default dtype, modes.
+
+    Another weight's dropout is the same at every step when a forward seeds the global generator.
+    """
+    instance, own = look.build(point.weight), _globals()
+    after_seed = []
+    try:
+        # From settings that are known: an earlier call may have set others already.
+        torch.set_default_dtype(torch.float32)
+        torch.set_grad_enabled(True)
+        torch.use_deterministic_algorithms(False)
+        before = _globals()
+        for seed in (1, 2):
+            torch.manual_seed(seed)
+            instance.at(point.V.clone())
+            after_seed.append(torch.get_rng_state())
+        changed = [name for name, value in _globals().items() if value != before[name]]
+    finally:
+        torch.set_default_dtype(own["the default dtype"])
+        torch.set_grad_enabled(own["whether gradients are recorded"])
+        torch.set_num_threads(own["the number of threads"])
+        torch.use_deterministic_algorithms(own["the choice of deterministic algorithms"])
+    if torch.equal(*after_seed):
+        changed.append("the seed of the global random numbers")
+    said = f"the forward sets {', '.join(changed)} for the whole process" if changed else ""
+    sheet.add("global state", Verdict.FAIL if changed else Verdict.PASS, said, route="exact")
+
+
+def _globals() -> dict[str, Any]:
+    return {
+        "the default dtype": torch.get_default_dtype(),
+        "whether gradients are recorded": torch.is_grad_enabled(),
+        "the number of threads": torch.get_num_threads(),
+        "the choice of deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
+    }
+
+
+@check(
+    "contract.history",
+    asks="Does the output depend on the weight alone, not on what was computed before nor on whether a graph is kept?",
+)
 def history(look: Context, sheet: Sheet) -> None:
     point = look.small_point()
     if point is None:
@@ -162,10 +208,24 @@ def history(look: Context, sheet: Sheet) -> None:
         storage.data.copy_(other)
         second = instance.at(storage)
         third = instance.at(V)
+    near = V * (1 + NEARBY)
+    leaf = V.clone().requires_grad_()
+    with torch.no_grad():
+        expected_near, moved_little = look.build(point.weight).at(near), instance.at(near)
+    recorded = look.build(point.weight).at(leaf).detach()
+    inferred = expected
+    try:
+        with torch.inference_mode():
+            inferred = look.build(point.weight).at(V.clone()).clone()
+    except Exception as error:  # foreign code may raise anything; what it raised is the finding
+        sheet.add("in inference mode", Verdict.HAZARD, f"raises {_said(error)}", route="exact")
     for name, out, right in (
         ("first call", first, expected),
         ("new values in the same storage", second, expected_other),
         ("first weight again", third, expected),
+        ("a weight that moved by 2^-20 of itself", moved_little, expected_near),
+        ("recorded for a gradient", recorded, expected),
+        ("in inference mode", inferred, expected),
     ):
         sheet.compare(
             name, difference(out, right, look, point), "the output differs from a fresh instance's", wrong=Verdict.FAIL
@@ -185,6 +245,48 @@ def train_eval(look: Context, sheet: Sheet) -> None:
         out = instance.eval().at(point.V)
     wrong = Verdict.HAZARD if not look.repeatable_in_training else Verdict.FAIL
     sheet.compare("eval", difference(out, trained, look, point), "eval and train outputs differ", wrong=wrong)
+    _at_another_weight(look, sheet, instance, point)
+    if not look.repeatable_in_training:
+        return
+    with torch.no_grad():
+        first = look.subject.build(point.weight, training=False).at(point.V)
+    sheet.compare("eval before any training", difference(first, trained, look, point), "eval and train outputs differ")
+    if "gradient" in look.subject.capabilities:
+        leaf = point.V.clone().requires_grad_()
+        lost = look.build(point.weight).at(leaf).requires_grad and not instance.at(leaf).requires_grad
+        said = "the output has no graph in eval mode, as it has in training: frozen statistics cannot be fine-tuned"
+        sheet.add("gradient in eval", Verdict.FAIL if lost else Verdict.PASS, said if lost else "", route="exact")
+        if not lost:
+            _same_gradient(look, sheet, instance, point)
+
+
+def _same_gradient(look: Context, sheet: Sheet, evaluated: Instance, point: Point) -> None:
+    """The gradient in eval mode beside that in training: what was checked in one holds in the other."""
+    cotangent = look.cotangent(point.V, look.seed_for("eval"))
+    pulled: list[Tensor] = []
+    for instance in (evaluated, look.subject.build(point.weight, training=True)):
+        leaf = point.V.clone().requires_grad_()
+        out = instance.at(leaf)
+        if not out.requires_grad:
+            return
+        with contextlib.suppress(RuntimeError):  # a backward that raises is the finding of gradient.vjp
+            pulled += torch.autograd.grad(out, leaf, cotangent)
+    if len(pulled) == 2:
+        ratio = ratio_of(pulled[0], pulled[1], 1e3)
+        sheet.compare("gradient in eval, value", ratio, "the gradient in eval mode is another than in training")
+
+
+def _at_another_weight(look: Context, sheet: Sheet, evaluated: Instance, point: Point) -> None:
+    """Whether the map in eval mode still follows its weight: after training it may have kept its last output."""
+    other = randn(*point.V.shape, seed=look.seed_for("other")) + 0.3
+    if outside(other, look.subject.domain) is not None:
+        return
+    with torch.no_grad():
+        outs = [evaluated.at(V) for V in (point.V, other)]
+        trained = [look.subject.build(point.weight, training=True).at(V) for V in (point.V, other)]
+    stale = torch.equal(outs[0], outs[1]) and not torch.equal(trained[0], trained[1])
+    said = "in eval mode another weight gives the output of the weight before" if stale else ""
+    sheet.add("eval at another weight", Verdict.FAIL if stale else Verdict.PASS, said, route="exact")
 
 
 def difference(out: Tensor, expected: Tensor, look: Context, point: Point) -> Ratio:

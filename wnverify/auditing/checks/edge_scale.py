@@ -8,20 +8,24 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from wnverify.auditing.backward import worst_narrow_row
 from wnverify.auditing.checks.edge import base_of, built, refused, witness_of
 from wnverify.auditing.checks.property import discover
 from wnverify.auditing.context import Context, rows_are_independent
 from wnverify.auditing.instance import Instance
-from wnverify.auditing.points import outside, rows
+from wnverify.auditing.points import outside, randn, rows
 from wnverify.auditing.registry import Sheet, check
 from wnverify.finding import Verdict
-from wnverify.oracles.gradients import sensitivity
+from wnverify.oracles.gradients import BackwardError, reverse_mode, sensitivity
 from wnverify.oracles.ratio import LARGEST, Ratio, map_model
 
 FINITE_ROWS: Final = "finite numbers in every row of W"
 
 
-@check("edge.scale", asks="Do tiny (1e-30 in float32, 1e-200 in float64) and huge rows give what ordinary ones give?")
+@check(
+    "edge.scale",
+    asks="Do tiny (1e-30 in float32, 1e-200 in float64) and huge rows (512 in float16) give what ordinary ones give?",
+)
 def scale(look: Context, sheet: Sheet) -> None:
     base = base_of(look)
     if not look.accepts(base, "the ordinary weight"):
@@ -30,7 +34,9 @@ def scale(look: Context, sheet: Sheet) -> None:
         discover(look, ("scale_invariant",), look.generic_points()[:2])
     )
     instance = built(look, base)
-    for dtype, exponents in ((torch.float64, (-664, 664)), (torch.float32, (-100, 100))):
+    # Squares of entries from 256 on overflow in float16; what is tiny there is not held exactly.
+    sizes = {torch.float64: (-664, 664), torch.float32: (-100, 100), torch.float16: (9,)}
+    for dtype, exponents in sizes.items():
         for exponent in exponents:
             V = (base * 2.0**exponent).to(dtype)
             name = f"2^{exponent} in {str(dtype).removeprefix('torch.')}"
@@ -41,7 +47,10 @@ def scale(look: Context, sheet: Sheet) -> None:
                     W = instance.to(dtype).at(V).double()
                     ordinary = instance.to(dtype).at(base.to(dtype)).double()
             except Exception as error:  # foreign code may raise anything; what it raised is the finding
-                refused(sheet, name, error)
+                if dtype != torch.float16:  # whose refusal is a matter of contract.dtype
+                    refused(sheet, name, error)
+                continue
+            if dtype == torch.float16 and not bool(torch.isfinite(ordinary).all()):
                 continue
             if not bool(torch.isfinite(W).all()) and look.scalar and _beyond(instance, base, exponent, dtype):
                 sheet.add(name, Verdict.PASS)
@@ -94,6 +103,22 @@ def large_mean(look: Context, sheet: Sheet) -> None:
         model = map_model(kind, look.terms(V), condition=4 * condition)
         ratio = Ratio(float((observed - expected).norm()), float(expected.norm()), model)
         sheet.compare(name, ratio, "less accurate than the map allows", wrong=Verdict.HAZARD, witness=witness_of(V))
+        if invariant and dtype == torch.float32 and "gradient" in look.subject.capabilities:
+            _gradient_at_large_mean(look, sheet, f"{name}, gradient", instance, V)
+
+
+def _gradient_at_large_mean(look: Context, sheet: Sheet, name: str, instance: Instance, V: Tensor) -> None:
+    """The float32 gradient beside the float64 one of the very same weight, by the model of gradient.float32."""
+    cotangent = look.cotangent(V, look.seed_for("large mean")).float()
+    narrow = instance.to(torch.float32)
+    try:
+        expected = reverse_mode(instance, instance.with_primary(V.double()), instance.primary)(cotangent.double())
+        observed = reverse_mode(narrow, narrow.with_primary(V), narrow.primary)(cotangent).double()
+    except BackwardError:  # a matter of gradient.vjp and gradient.float32
+        return
+    ratio = worst_narrow_row(instance, V, cotangent, observed, expected)
+    said = "the float32 gradient is less accurate than the map allows"
+    sheet.compare(name, ratio, said, wrong=Verdict.HAZARD, witness=witness_of(V))
 
 
 @check("edge.nan_row", asks="Does a NaN or an infinity stay in its row, and is it not turned into numbers?")
@@ -101,10 +126,17 @@ def nan_row(look: Context, sheet: Sheet) -> None:
     base = base_of(look)
     if not look.accepts(base, "the ordinary weight"):
         return
-    local = rows_are_independent(built(look, base), base)
+    # At the origin of its coordinates a coupled map may seem to have independent rows.
+    away = base + randn(*base.shape, seed=look.seed_for("nan row"))
+    local = all(rows_are_independent(built(look, base), V) for V in (base, away))
+    column = _column_that_counts(look, base)
+    if column is None:
+        sheet.add("row 1", Verdict.PASS)
+        sheet.note("no entry of row 1 has an influence on W")
+        return
     for name, value in (("NaN", math.nan), ("infinity", math.inf)):
         V = base.clone()
-        V[1, 2] = value
+        V[1, column] = value
         try:
             with torch.no_grad():
                 W = rows(built(look, base).at(V))
@@ -114,15 +146,44 @@ def nan_row(look: Context, sheet: Sheet) -> None:
         broken = ~torch.isfinite(W).all(1)
         others = [i for i in range(W.shape[0]) if local and i != 1 and bool(broken[i])]
         if name == "NaN" and not bool(broken.any()):
-            said = f"a NaN in V[1, 2] gives {'a finite value' if look.scalar else FINITE_ROWS}: it is hidden"
-            sheet.add(name, Verdict.FAIL, said, witness=witness_of(V))
+            said = f"a NaN in V[1, {column}] gives {'a finite value' if look.scalar else FINITE_ROWS}: it is hidden"
+            verdict = Verdict.FAIL
+            if look.scalar and _saturates(look, base, column, W):
+                # A penalty that is constant there compares with its cap, and NaN is not below it.
+                verdict, said = Verdict.HAZARD, f"{said}, counted as an entry beyond the penalty's cap"
+            sheet.add(name, verdict, said, witness=witness_of(V))
         elif others:
-            said = f"a non-finite V[1, 2] spoils row {others[0]} of W too, though rows are independent"
+            said = f"a non-finite V[1, {column}] spoils row {others[0]} of W too, though rows are independent"
             sheet.add(name, Verdict.FAIL, said, witness=witness_of(V))
         else:
             sheet.add(name, Verdict.PASS)
     if not local and not look.scalar:
         sheet.note("the rows of W are coupled, so that a NaN may reach all of them")
+
+
+def _saturates(look: Context, base: Tensor, column: int, value: Tensor) -> bool:
+    """Whether entries of ever larger size give the value that was seen."""
+    instance, found = built(look, base), []
+    for size in (2.0**20, 2.0**60):
+        V = base.clone()
+        V[1, column] = size
+        with torch.no_grad():
+            found.append(rows(instance.at(V)))
+    return all(torch.equal(there, value) for there in found)
+
+
+def _column_that_counts(look: Context, base: Tensor) -> int | None:
+    """The first column from 2 on, then from 0, whose entry in row 1 moves W: of a triangle only one half is read."""
+    instance = built(look, base)
+    columns: list[int] = [*range(2, base.shape[1]), 0, 1]
+    with torch.no_grad():
+        ordinary = instance.at(base.clone())
+        for column in columns:
+            moved = base.clone()
+            moved[1, column] += 0.5 + moved[1, column].abs()
+            if not torch.equal(instance.at(moved), ordinary):
+                return column
+    return None
 
 
 def _beyond(instance: Instance, base: Tensor, exponent: int, dtype: torch.dtype) -> bool:

@@ -7,20 +7,23 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from wnverify.auditing.backward import backward_report, row_report
-from wnverify.auditing.context import Context, first_line
+from wnverify.auditing.backward import backward_model, backward_report, row_report
+from wnverify.auditing.context import Context, first_line, rows_are_independent
 from wnverify.auditing.instance import Instance
 from wnverify.auditing.points import (
     Point,
+    equal_rows,
+    generic,
     ill_conditioned,
     nearly_repeated_singular_values,
+    opposite_rows,
     scaled_rows,
     structured,
 )
 from wnverify.auditing.registry import Sheet, check
 from wnverify.auditing.shrink import gradient_witness
 from wnverify.finding import Verdict
-from wnverify.oracles.gradients import BackwardError, JacobianReport, NotDifferencedError, check_backward
+from wnverify.oracles.gradients import BackwardError, JacobianReport, NotDifferencedError, check_backward, reverse_mode
 from wnverify.oracles.ratio import map_model
 
 GROSS = 1e-2
@@ -32,13 +35,14 @@ TOO_NOISY = 1e-2
 
 @check(
     "gradient.vjp",
-    asks="Is the backward the derivative of the forward at generic weights of many shapes?",
+    asks="Is the backward the derivative of the forward at generic weights and kernels of many shapes?",
     needs=("gradient",),
 )
 def vjp(look: Context, sheet: Sheet) -> None:
     if look.mode_note:
         sheet.note(look.mode_note)
-    for point in look.generic_points():
+    single = look.usable([generic((1, 6), look.seed)]) if look.quick else []
+    for point in [*look.generic_points(), *single, *look.kernel_points()]:
         judge_backward(look, sheet, point)
 
 
@@ -51,6 +55,9 @@ def vjp(look: Context, sheet: Sheet) -> None:
 def at_structured(look: Context, sheet: Sheet) -> None:
     for point in look.usable(structured(look.seed)):
         judge_backward(look, sheet, point)
+    for point in look.usable([opposite_rows(look.seed), equal_rows(look.seed)]):
+        if rows_are_independent(look.build(point.weight), point.V):  # coupled rows may be singular there
+            judge_backward(look, sheet, point)
 
 
 @check(
@@ -69,7 +76,7 @@ def conditioning(look: Context, sheet: Sheet) -> None:
     "gradient.rows",
     asks="Is it so row by row, each row judged at its own scale?",
     requires=AFTER,
-    needs=("gradient",),
+    needs=("derivative",),
 )
 def by_rows(look: Context, sheet: Sheet) -> None:
     for point in [*look.generic_points(), *look.usable([scaled_rows(1e3, look.seed)])]:
@@ -83,7 +90,7 @@ def by_rows(look: Context, sheet: Sheet) -> None:
             sheet.not_differenced(point.name, error)
             continue
         except BackwardError as error:
-            sheet.add(point.name, *_no_gradient(error), route="differences")
+            sheet.add(point.name, *no_gradient(error), route="differences")
             continue
         add_report(sheet, f"{point.name} row {row}", report, Verdict.FAIL)
 
@@ -91,7 +98,7 @@ def by_rows(look: Context, sheet: Sheet) -> None:
 @check(
     "gradient.parameters",
     asks="Are the gradients of own parameters and of further tensors (a gain) right?",
-    needs=("gradient",),
+    needs=("derivative",),
 )
 def parameters(look: Context, sheet: Sheet) -> None:
     point = look.small_point()
@@ -103,7 +110,7 @@ def parameters(look: Context, sheet: Sheet) -> None:
             continue
         V = where[0].V
         instance = look.build(where[0].weight)
-        for name, call, tensors, index in _other_tensors(instance, V):
+        for name, call, tensors, index in other_tensors(instance, V):
             case = f"{name} at {'x'.join(map(str, dims))}"
             try:
                 model = map_model("float64", V.numel(), condition=10.0)
@@ -112,7 +119,7 @@ def parameters(look: Context, sheet: Sheet) -> None:
             except NotDifferencedError as error:
                 sheet.not_differenced(case, error)
             except BackwardError as error:
-                sheet.add(case, *_no_gradient(error), route="differences")
+                sheet.add(case, *no_gradient(error), route="differences")
             else:
                 add_report(sheet, case, report, Verdict.FAIL)
     if not sheet.cases:
@@ -123,6 +130,9 @@ def parameters(look: Context, sheet: Sheet) -> None:
 def judge_backward(look: Context, sheet: Sheet, point: Point, *, wrong: Verdict = Verdict.FAIL) -> None:
     """One point's verdict: wrong beyond ratio 2, a ``hazard`` where it is not finite; refutations are shrunk."""
     instance = look.build(point.weight)
+    if look.subject.domain.get("surrogate_gradient"):
+        _judge_surrogate(look, sheet, point, instance)
+        return
     try:
         seed = look.seed_for("vjp", point.name)
         report = backward_report(instance, point.V, seed=seed, gaussian=4 if look.quick else 8)
@@ -130,12 +140,42 @@ def judge_backward(look: Context, sheet: Sheet, point: Point, *, wrong: Verdict 
         sheet.not_differenced(point.name, error)
         return
     except BackwardError as error:
-        sheet.add(point.name, *_no_gradient(error), route="differences")
+        sheet.add(point.name, *no_gradient(error), route="differences")
         return
     witness = None
     if look.shrink and report.refuted and wrong is Verdict.FAIL and not any(case.witness for case in sheet.cases):
         witness = gradient_witness(look, point, report)
     add_report(sheet, point.name, report, wrong, witness=witness)
+
+
+def _judge_surrogate(look: Context, sheet: Sheet, point: Point, instance: Instance) -> None:
+    """Beside the derivative of the map that is said to be its own; without one how far it is from that of the forward
+    is a figure."""
+    sheet.note(f"declared to be no derivative of the forward: {look.subject.domain['surrogate_gradient']}")
+    meant = look.subject.surrogate(instance)
+    tensors = instance.with_primary(point.V)
+    f = instance if meant is None else lambda *given: meant(given[instance.primary])
+    try:
+        report = check_backward(
+            f,
+            tensors,
+            wrt=instance.primary,
+            seed=look.seed_for("vjp", point.name),
+            gaussian=4,
+            model=backward_model(instance, point.V),
+            backward=reverse_mode(instance, tensors, instance.primary),
+        )
+    except NotDifferencedError as error:
+        sheet.note(f"{point.name}: {error}")
+        if meant is None:
+            sheet.add(point.name, Verdict.PASS, route="differences")
+    except BackwardError as error:
+        sheet.add(point.name, *no_gradient(error), route="differences")
+    else:
+        if meant is not None:
+            add_report(sheet, point.name, report, Verdict.FAIL)
+        else:
+            sheet.add(point.name, Verdict.PASS, route="differences", figures=report.figures)
 
 
 def add_report(
@@ -173,7 +213,7 @@ def add_report(
     )
 
 
-def _no_gradient(error: BackwardError) -> tuple[Verdict, str]:
+def no_gradient(error: BackwardError) -> tuple[Verdict, str]:
     if (
         "does not require grad" in str(error)
         or "unused in the graph" in str(error)
@@ -183,7 +223,7 @@ def _no_gradient(error: BackwardError) -> tuple[Verdict, str]:
     return Verdict.FAIL, f"the backward raised {first_line(error)}"
 
 
-def _other_tensors(
+def other_tensors(
     instance: Instance, V: Tensor
 ) -> Iterator[tuple[str, Callable[..., Tensor], tuple[Tensor, ...], int]]:
     """Every differentiable tensor but V, as (name, map, tensors, index)."""

@@ -21,6 +21,9 @@ from wnverify.auditing.target import PARAMETRIZATION
 from wnverify.finding import Verdict
 from wnverify.oracles.ratio import Ratio, map_model
 
+GROSS: Final = 1e-2
+ASSIGNED: Final = 1e4
+"""Condition number allowed to an inverse: of the map, which may saturate, and of a Gram matrix."""
 LAYERS: Final[dict[str, Callable[[], nn.Module]]] = {
     "Linear": lambda: nn.Linear(12, 5, dtype=torch.float64),
     "Conv1d": lambda: nn.Conv1d(4, 5, 3, dtype=torch.float64),
@@ -41,6 +44,8 @@ def state(look: Context, sheet: Sheet) -> None:
     V = point.V
     instance = look.build(point.weight)
     expected = _call(instance, V)
+    if "gradient" in look.subject.capabilities:
+        instance.at(V.clone().requires_grad_())  # a model is copied after it was trained: what holds a graph then
     _copied(sheet, "deepcopy", copy.deepcopy, instance, V, expected)
     _copied(sheet, "pickle", lambda made: pickle.loads(pickle.dumps(made)), instance, V, expected)
     module = instance.module
@@ -71,7 +76,7 @@ def _copied(
 
 @check(
     "contract.layers",
-    asks="Does it register on Linear, Conv1d-3d, ConvTranspose1d-3d and Embedding, train a step, and come off again?",
+    asks="Does it register on Linear, Conv1d-3d, ConvTranspose1d-3d, Embedding, train, take its weight back, come off?",
     needs=("object",),
     kinds=(PARAMETRIZATION,),
 )
@@ -96,13 +101,13 @@ def _live_through(look: Context, sheet: Sheet, name: str, layer: nn.Module, V: T
     layer = parametrized_layer(look.subject, layer)
     if not look.repeatable_in_training:
         layer.eval()
-    W = _weight(layer).detach().clone()
+    W = weight_of(layer).detach().clone()
     if W.shape != V.shape:
         sheet.add(name, Verdict.FAIL, f"the weight has shape {tuple(W.shape)}; its layer needs {tuple(V.shape)}")
         return
     trained = [p for p in layer.parameters() if p.requires_grad]
     optimiser = torch.optim.SGD(trained, lr=1e-2)
-    loss = layer(_input_for(layer)).square().mean()
+    loss = layer(input_for(layer)).square().mean()
     loss.backward()
     gradients = [p.grad for p in trained]
     if all(g is None or not bool(g.any()) for g in gradients):
@@ -112,13 +117,33 @@ def _live_through(look: Context, sheet: Sheet, name: str, layer: nn.Module, V: T
         sheet.add(name, Verdict.HAZARD, "a gradient is not finite at the layer's own initial weight")
         return
     optimiser.step()
-    after = _weight(layer).detach().clone()
+    after = weight_of(layer).detach().clone()
+    _assigned(sheet, name, layer, after)
     for tensor in list(getattr(layer, "parametrizations", {})):
         parametrize.remove_parametrizations(layer, tensor, leave_parametrized=True)
-    _judge(sheet, name, _weight(layer).detach(), after)
+    _judge(sheet, name, weight_of(layer).detach(), after)
 
 
-def _input_for(layer: nn.Module) -> Tensor:
+def _assigned(sheet: Sheet, name: str, layer: nn.Module, W: Tensor) -> None:
+    """f(right_inverse(W)) = W for a W that f gave: the layer's own weight, assigned to it, stays what it is."""
+    for tensor, chain in getattr(layer, "parametrizations", {}).items():
+        if not all(hasattr(step, "right_inverse") for step in chain):
+            continue
+        try:
+            with torch.no_grad():
+                setattr(layer, tensor, W)
+                found = weight_of(layer).detach().clone()
+        except NotImplementedError:
+            continue
+        model = map_model("float64", W.numel(), condition=ASSIGNED)
+        ratio = Ratio(float((found - W).norm()), float(W.norm()), model)
+        wrong = Verdict.FAIL if not ratio.relative <= GROSS else Verdict.HAZARD
+        said = "right_inverse is none: the layer's own weight, assigned to it, comes back as another"
+        sheet.compare(f"{name}, assigned", ratio, said, wrong=wrong)
+
+
+def input_for(layer: nn.Module) -> Tensor:
+    """A float64 batch that the layer takes; indices for an embedding."""
     if isinstance(layer, nn.Embedding):
         return torch.arange(layer.num_embeddings)
     if isinstance(layer, nn.Linear):
@@ -127,7 +152,8 @@ def _input_for(layer: nn.Module) -> Tensor:
     return randn(2, int(channels), *[6] * len(kernel), seed=7)  # type: ignore[arg-type]
 
 
-def _weight(layer: nn.Module) -> Tensor:
+def weight_of(layer: nn.Module) -> Tensor:
+    """The layer's weight as its forward sees it."""
     weight = layer.weight
     if not isinstance(weight, Tensor):
         raise TypeError("the layer's weight is no tensor any more")

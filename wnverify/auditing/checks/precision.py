@@ -24,8 +24,10 @@ LARGEST_STAIR = 2.0**-6
 
 @check("precision.forward", asks="Does each narrower dtype agree with float64 as well as its conditioning allows?")
 def forward(look: Context, sheet: Sheet) -> None:
-    points = [*look.generic_points(), *look.usable([scaled_rows(1e3, look.seed), generic((6, 1100), look.seed)])]
-    for point in points:
+    well = [*look.generic_points(), *look.usable([generic((6, 1100), look.seed)])]
+    # What a squared condition costs where rows differ by 1e3 in length bites, but is no wrong mathematics.
+    badly = look.usable([scaled_rows(1e3, look.seed)])
+    for point, gross in [*((p, Verdict.FAIL) for p in well), *((p, Verdict.HAZARD) for p in badly)]:
         for kind in (torch.float32, torch.bfloat16, torch.float16):
             name = str(kind).removeprefix("torch.")
             V = point.V.to(kind)
@@ -44,7 +46,7 @@ def forward(look: Context, sheet: Sheet) -> None:
             condition = 1.0 + sensitivity(_value(wide), V.double(), seed=look.seed)
             model = map_model(name, look.terms(V), condition=2 * condition, roundings=8)
             ratio = Ratio(float((observed - expected).norm()), float(expected.norm()), model)
-            wrong = Verdict.FAIL if kind == torch.float32 and ratio.relative > GROSS else Verdict.HAZARD
+            wrong = gross if kind == torch.float32 and ratio.relative > GROSS else Verdict.HAZARD
             sheet.compare(case, ratio, f"the {name} output is less accurate than the map allows", wrong=wrong)
 
 

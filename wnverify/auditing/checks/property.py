@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -10,14 +11,26 @@ import torch
 
 from wnverify.auditing import convexity
 from wnverify.auditing import proximal as proximal  # registers its residual
-from wnverify.auditing.context import Context, first_line
-from wnverify.auditing.points import KERNEL_SHAPES, Point, generic, rows, structured, ties
+from wnverify.auditing.context import Context, first_line, rows_are_independent
+from wnverify.auditing.points import (
+    KERNEL_SHAPES,
+    Point,
+    generic,
+    ill_conditioned,
+    opposite_rows,
+    randn,
+    repeated_singular_values,
+    rows,
+    scaled_rows,
+    structured,
+)
 from wnverify.auditing.properties import RESIDUALS, Look, measure
 from wnverify.auditing.registry import Sheet, check
-from wnverify.auditing.target import PENALTY, PROJECTION
+from wnverify.auditing.special import badly_conditioned, special_points
+from wnverify.auditing.target import PARAMETRIZATION, PENALTY, PROJECTION
 from wnverify.auditing.vocabulary import DECLARED_ONLY, OF_PENALTY, PROPERTIES, properties_of, statement_of
 from wnverify.finding import Verdict, encode_array
-from wnverify.oracles.ratio import ErrorModel, Ratio
+from wnverify.oracles.ratio import ErrorModel, Ratio, map_model
 
 INEQUALITIES: Final = frozenset({"nonexpansive", "spectral_norm_le_1", "convex", "is_prox_of_penalty"})
 """Sampled inequalities: that some samples keep them means nothing."""
@@ -30,10 +43,22 @@ IMPLIED_BY: Final = {
     "scale_invariant": frozenset({"row_scale_invariant"}),
 }
 """Properties that need no discovery where one of these is declared."""
+OF_W: Final = frozenset(
+    {
+        "unit_norm_rows",
+        "constant_norm_rows",
+        "zero_mean_rows",
+        "orthonormal_rows",
+        "scaled_orthonormal_rows",
+        "spectral_norm_le_1",
+        "l1_rows_le",
+    }
+)
+"""Constraints on W itself, which hold at every weight or not."""
+ELSEWHERE: Final = (4, 9)
+WELL_CONDITIONED: Final = 30.0
 NEARLY: Final = 1e-2
 """A relative miss up to this is said to be near."""
-AT_TIES: Final = frozenset({"euclidean_projection", "idempotent", "nonexpansive", "l1_rows_le"})
-"""Asked of a projection at ties too.  Where there are several nearest points it need not be equivariant."""
 ROWS_MUST_FIT: Final = frozenset({"orthonormal_rows", "scaled_orthonormal_rows", "structured_orthonormal"})
 NEEDS_GRADIENT: Final = frozenset({"gradient_orthogonal_to_weight", "gradient_zero_mean"})
 SHOWN: Final = 256
@@ -53,17 +78,24 @@ def _declared(name: str) -> None:
         if look.mode_note:
             sheet.note(look.mode_note)
         value = look.subject.declares[name]
-        admitted = float(look.subject.domain.get("approximate", {}).get(name, 0.0))
         further = look.usable(generic(shape, look.seed) for shape in KERNEL_SHAPES)
-        if look.subject.kind == PROJECTION and name in AT_TIES:
-            further += look.usable([*structured(look.seed), *ties(look.seed)])
-        for point in [*look.generic_points(), *further]:
+        special = special_points(look, name)
+        once = {point.name for point in special} if look.subject.kind == PENALTY else set()
+        hard = badly_conditioned(look, name)
+        exact = once | {point.name for point in hard}
+        if (
+            look.subject.kind == PARAMETRIZATION
+            and name in OF_W
+            and name not in look.subject.domain.get("approximate", {})
+        ):
+            _elsewhere(look, sheet, name)
+        for point in [*look.generic_points(), *further, *special, *hard]:
             if not _feasible(look, name, point):
                 continue
-            for dtype in (torch.float64, torch.float32):
+            for dtype in (torch.float64,) if point.name in exact else (torch.float64, torch.float32):
                 case = f"{point.name} {str(dtype).removeprefix('torch.')}"
                 try:
-                    found = measure(name, _look(look, point, value, dtype))
+                    found = measure(name, _look(look, point, value, dtype, once=point.name in once))
                 except Exception as error:  # foreign code may refuse a dtype or have no gradient
                     refused = Verdict.UNSUPPORTED if dtype == torch.float32 else Verdict.FAIL
                     sheet.add(case, refused, f"{type(error).__name__}: {first_line(error)}")
@@ -71,9 +103,37 @@ def _declared(name: str) -> None:
                 if found is None:
                     sheet.note(f"{case}: the stated domain leaves nothing to compare")
                     continue
-                if admitted:
-                    found = _admitting(found, admitted)
-                sheet.compare(case, found, f"not so: {look.statement(name)}", witness=_witness(point, look, found))
+                found = admitting(found, look, name)
+                wrong = Verdict.HAZARD if point.name in exact - once and found.relative < NEARLY else Verdict.FAIL
+                said = f"not so: {look.statement(name)}"
+                sheet.compare(case, found, said, wrong=wrong, witness=_witness(point, look, found))
+
+
+def _elsewhere(look: Context, sheet: Sheet, name: str) -> None:
+    """A constraint on W where a clamp, an eps or an iteration shows: other sizes, structure, condition; in float64."""
+    value = look.subject.declares[name]
+    base = generic(ELSEWHERE, look.seed)
+    sizes = [Point(name=f"{base.name} times 2^{e}", V=base.V * 2.0**e, seed=base.seed) for e in (-12, -6, 6, 12)]
+    ordinary = [*structured(look.seed), *sizes, scaled_rows(1e2, look.seed), opposite_rows(look.seed)]
+    hard = [ill_conditioned(1e3, look.seed), scaled_rows(1e6, look.seed), *repeated_singular_values(look.seed)]
+    for points, wrong in ((ordinary, Verdict.FAIL), (hard, Verdict.HAZARD)):
+        for point in look.usable(points):
+            if not _feasible(look, name, point):
+                continue
+            try:
+                found = measure(name, _look(look, point, value, torch.float64))
+            except ValueError:  # a declared value that fits other sizes
+                continue
+            if found is None:
+                continue
+            # What a Gram matrix loses on the way, u κ², is no fault, nor that an iteration has not come to its end.
+            sigma = torch.linalg.svdvals(rows(point.V))
+            kappa = float(sigma[0] / sigma[-1]) if float(sigma[-1]) > 0 else 1.0
+            model = ErrorModel(min(found.model.relative * kappa**2, NEARLY), f"{found.model.text} × κ(V)²")
+            found = dataclasses.replace(found, model=model)
+            excused = kappa > WELL_CONDITIONED and not rows_are_independent(look.build(point.weight), point.V)
+            said, witness = f"not so: {look.statement(name)}", _witness(point, look, found)
+            sheet.compare(point.name, found, said, wrong=Verdict.HAZARD if excused else wrong, witness=witness)
 
 
 for _name in RESIDUALS:
@@ -91,7 +151,7 @@ def discovered(look: Context, sheet: Sheet) -> None:
         return
     wide = {point.name for point in points if point.V.shape[0] <= rows(point.V).shape[1]}
     for name in _to_discover(look):
-        found = _over_points(look, name, points)
+        found = over_points(look, name, points)
         kept = [p for p, ratio in found.items() if ratio.value <= 1]
         statement = look.statement(name)
         if found and len(kept) == len(found):
@@ -99,6 +159,8 @@ def discovered(look: Context, sheet: Sheet) -> None:
         elif kept and set(kept) == wide & set(found):
             if name not in INEQUALITIES:
                 sheet.add(f"{name} for rows ≤ columns", Verdict.PASS, figures={"statement": statement})
+        elif name == "is_prox_of_penalty" and look.subject.has_own_prox:
+            _not_proximal(sheet, found)
         elif found and _nearly(look, name, found, kept):
             where = f"holds at {', '.join(kept)} only of {', '.join(found)}" if kept else "holds nowhere exactly"
             miss = max(ratio.relative for ratio in found.values())
@@ -108,9 +170,19 @@ def discovered(look: Context, sheet: Sheet) -> None:
         sheet.add("none", Verdict.PASS)
 
 
+def _not_proximal(sheet: Sheet, found: Mapping[str, Ratio]) -> None:
+    """What stands beside the penalty as its ``prox`` misses the proximal point: named so, it need not be declared."""
+    said = f"not so, though it is called prox: {PROPERTIES['is_prox_of_penalty']}"
+    for point, ratio in found.items():
+        if math.isfinite(ratio.value):  # what it raised, or gave beyond all numbers, is a matter of contract.prox
+            sheet.compare(f"prox at {point}", ratio, said)
+
+
 def _discovery_points(look: Context) -> list[Point]:
     """Weights of several rows; of a projection, which does nothing inside its set, some that may lie inside."""
-    points = [point for point in look.generic_points() if point.V.shape[0] > 1]
+    points = [point for point in [*look.generic_points(), *look.kernel_points()[:2]] if point.V.shape[0] > 1]
+    telling = [point for point in points if not point.origin and not _constant(look, point)]
+    points = telling or points
     if look.subject.kind == PROJECTION:
         inside = (Point(name=f"{point.name} / 64", V=point.V / 64, seed=point.seed) for point in points)
         points += look.usable(inside)
@@ -134,20 +206,22 @@ def _nearly(look: Context, name: str, found: Mapping[str, Ratio], kept: Sequence
     small = max(ratio.relative for ratio in found.values()) <= NEARLY and name not in NEEDS_GRADIENT | SAMPLED
     at_some = bool(kept) and len(found) > 2 and name not in INEQUALITIES | NEEDS_GRADIENT
     # Outside its set a projection has what the border has.
-    return small or (at_some and look.subject.kind != PROJECTION)
+    projects = look.subject.kind == PROJECTION or "euclidean_projection" in look.subject.declares
+    return small or (at_some and not projects)
 
 
 def discover(look: Context, names: tuple[str, ...], points: list[Point]) -> list[str]:
     """Those of the named properties that hold at every one of these points."""
     held = []
     for name in names:
-        found = _over_points(look, name, points)
+        found = over_points(look, name, points)
         if found and all(ratio.value <= 1 for ratio in found.values()):
             held.append(name)
     return held
 
 
-def _over_points(look: Context, name: str, points: list[Point]) -> dict[str, Ratio]:
+def over_points(look: Context, name: str, points: list[Point]) -> dict[str, Ratio]:
+    """The comparison of an undeclared property at each of these points where it can be had."""
     found: dict[str, Ratio] = {}
     for point in points:
         if not _feasible(look, name, point) or (name in SPREAD_NEEDED and point.V.shape[0] < 2):
@@ -161,13 +235,27 @@ def _over_points(look: Context, name: str, points: list[Point]) -> dict[str, Rat
     return found
 
 
+def _constant(look: Context, point: Point) -> bool:
+    """Whether another weight of this shape gives the same: what holds of a constant says nothing of the map."""
+    instance = look.build(point.weight)
+    other = point.V + randn(*point.V.shape, seed=look.seed_for("constant", point.name))
+    try:
+        with torch.no_grad():
+            there, here = instance.at(other), instance.at(point.V)
+    except Exception:  # foreign code may refuse the other weight: then it is not the same there
+        return False
+    model = map_model("float64", look.terms(point.V), condition=10.0)
+    return Ratio(float((there - here).norm()), float(here.norm()), model).value <= 1
+
+
 def _vanishes(look: Context, point: Point) -> bool:
     with torch.no_grad():
         return not bool(look.build(point.weight).at(point.V).any())
 
 
 def _feasible(look: Context, name: str, point: Point) -> bool:
-    """Orthonormal rows need n ≤ d; unit norm follows them where the domain says so; a given G has its own d."""
+    """Orthonormal rows need n ≤ d, and unit norm where the domain says so; centred unit rows need two columns; a given
+    G has its own d."""
     n, d = rows(point.V).shape
     G = look.subject.declares.get(name) if name == "structured_orthonormal" else None
     if isinstance(G, list | tuple | torch.Tensor) and len(G) != d:
@@ -175,10 +263,12 @@ def _feasible(look: Context, name: str, point: Point) -> bool:
     onto_frames = name == "euclidean_projection" and look.subject.target_set["name"] == "stiefel_rows"
     if n > d and (name in ROWS_MUST_FIT or onto_frames):
         return False
+    if d == 1 and name == "euclidean_projection" and look.subject.target_set["name"] == "sphere_zero_mean_rows":
+        return False
     return not (n > d and name == "unit_norm_rows" and look.subject.domain.get("rows_le_cols_for_orthonormal_rows"))
 
 
-def _look(look: Context, point: Point, value: object, dtype: torch.dtype) -> Look:
+def _look(look: Context, point: Point, value: object, dtype: torch.dtype, *, once: bool = False) -> Look:
     V = point.V.to(dtype)
     instance = look.build(point.weight).to(dtype)
     return Look(
@@ -189,10 +279,15 @@ def _look(look: Context, point: Point, value: object, dtype: torch.dtype) -> Loo
         domain=look.subject.domain,
         target_set=look.subject.target_set,
         convex="convex" in look.subject.declares,
+        once=once,
     )
 
 
-def _admitting(ratio: Ratio, admitted: float) -> Ratio:
+def admitting(ratio: Ratio, look: Context, name: str) -> Ratio:
+    """The ratio with the error that the subject's DOMAIN admits for this property."""
+    admitted = float(look.subject.domain.get("approximate", {}).get(name, 0.0))
+    if not admitted:
+        return ratio
     model = ErrorModel(ratio.model.relative + admitted, f"{ratio.model.text} + {admitted:g} admitted")
     return dataclasses.replace(ratio, model=model)
 

@@ -1,0 +1,131 @@
+"""Sizes: what holds at small weights, across the borders at which blocks of a kernel end, and at none at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Sequence
+from typing import Final
+
+import torch
+
+from wnverify.auditing.checks.edge import REFUSALS, witness_of
+from wnverify.auditing.checks.gradient import AFTER, judge_backward
+from wnverify.auditing.checks.property import NEEDS_GRADIENT, SAMPLED, discover, over_points
+from wnverify.auditing.context import Context, first_line
+from wnverify.auditing.counted import cost_of
+from wnverify.auditing.points import Point, generic
+from wnverify.auditing.properties import RESIDUALS
+from wnverify.auditing.registry import Sheet, check
+from wnverify.auditing.target import PARAMETRIZATION, PROJECTION
+from wnverify.auditing.vocabulary import DECLARED_ONLY, properties_of
+from wnverify.finding import Verdict
+
+BORDERS: Final = ((33, 65), (65, 33), (5, 257), (32, 64), (257, 5), (5, 1025), (31, 129), (129, 257), (1025, 5))
+"""One beyond, or one short of, 32, 64, 128, 256 and 1024, in rows and in columns; odd, so that no half is whole.
+
+But for 32x64, which every block up to 32 divides: the sizes of most layers, for which shortcuts are written."""
+GRADIENT_BORDERS: Final = BORDERS[:6]
+QUICK_BORDERS: Final = 4
+MOST_WORK: Final = 1e7
+"""Scalar operations of one step up to which a size is looked at, the first excepted: a gradient takes hundreds."""
+SMALL: Final = ((3, 5), (5, 12), (4, 4), (7, 3))
+
+
+@check("property.sizes", asks="Has it at large sizes, one beyond 32 to 1024, the properties that it has at small ones?")
+def properties(look: Context, sheet: Sheet) -> None:
+    small = look.usable(generic(shape, look.seed) for shape in SMALL)
+    names = [name for name in RESIDUALS if name in properties_of(look.subject.kind)]
+    asked = tuple(name for name in names if name not in NEEDS_GRADIENT | SAMPLED | DECLARED_ONLY)
+    if look.subject.kind == PROJECTION:  # what its border has, or a set has by its size, the map need not have
+        small += look.usable(
+            dataclasses.replace(point, name=f"{point.name} / 4096", V=point.V / 4096) for point in small
+        )
+        asked = tuple(name for name in asked if name != "spectral_norm_le_1" or name in look.subject.declares)
+    held = discover(look, asked, small)
+    quick = QUICK_BORDERS + (look.subject.kind != PARAMETRIZATION)
+    for point in _borders(look, sheet, BORDERS, most=3 * MOST_WORK, quick=quick):
+        for name in held:
+            for ratio in over_points(look, name, [point]).values():
+                said = f"at small sizes it has, and here it has not: {look.statement(name)}"
+                wrong = Verdict.FAIL if name in look.subject.declares else Verdict.HAZARD
+                sheet.compare(f"{name} at {point.name}", ratio, said, wrong=wrong)
+    if small and not held:
+        sheet.add("none", Verdict.PASS)
+        sheet.note("it has none of these properties at small sizes")
+
+
+@check(
+    "gradient.sizes",
+    asks="Is the backward the derivative at sizes one beyond 32 to 1024?",
+    requires=AFTER,
+    needs=("gradient",),
+)
+def gradients(look: Context, sheet: Sheet) -> None:
+    for point in _borders(look, sheet, GRADIENT_BORDERS, most=MOST_WORK):
+        judge_backward(look, sheet, point)
+
+
+@check("edge.empty", asks="What happens at a weight without rows, and without columns?")
+def empty(look: Context, sheet: Sheet) -> None:
+    for n, d in ((0, 5), (4, 0)):
+        name = f"{n}x{d}"
+        V = torch.zeros((n, d), dtype=torch.float64)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # layers warn that there is nothing to initialize
+                instance = look.build(V)
+            leaf = instance.V.clone().requires_grad_()
+            out = instance.at(leaf)
+            gradient = leaf
+            if "gradient" in look.subject.capabilities and out.requires_grad:
+                found = torch.autograd.grad(out, leaf, torch.ones_like(out), allow_unused=True)[0]
+                gradient = leaf if found is None else found
+        except Exception as error:  # foreign code may raise anything; what it raised is the finding
+            # No layer has a weight without columns; one without rows is what a shard of a small layer gets.
+            clear = d == 0 or (isinstance(error, REFUSALS) and bool(str(error).strip()))
+            said = f"{type(error).__name__}: {first_line(error)}"
+            sheet.add(name, Verdict.PASS if clear else Verdict.UNSUPPORTED, "" if clear else said, route="exact")
+            if clear:
+                sheet.note(f"{name} is refused with {said}")
+            continue
+        wanted = instance.output_shape(instance.V)
+        if out.shape != wanted:
+            said = f"an empty weight of shape ({n}, {d}) gives an output of shape {tuple(out.shape)}"
+        elif not bool(torch.isfinite(out).all()):
+            said = f"the value of an empty weight of shape ({n}, {d}) is {float(out.detach())}"
+        elif gradient.shape != leaf.shape:
+            said = f"the gradient has shape {tuple(gradient.shape)}"
+        else:
+            said = ""
+        sheet.add(name, Verdict.HAZARD if said else Verdict.PASS, said, route="exact", witness=witness_of(V))
+
+
+def _borders(
+    look: Context, sheet: Sheet, shapes: Sequence[tuple[int, int]], *, most: float, quick: int = QUICK_BORDERS
+) -> list[Point]:
+    """Those of the sizes that are in the domain and not too dear; the work grows with both sides."""
+    if look.quick:
+        sheet.note(f"quick: {quick} of {len(shapes)} sizes")
+    points: list[Point] = []
+    dear: list[tuple[int, int]] = []
+    for n, d in shapes[:quick] if look.quick else shapes:
+        if any(min(n, d) >= min(known) and max(n, d) >= max(known) for known in dear):
+            dear.append((n, d))
+            continue
+        for point in look.usable([generic((n, d), look.seed)]):
+            if points and _work(look, point) > most:
+                dear.append((n, d))
+            else:
+                points.append(point)
+    if dear:
+        left_out = ", ".join(f"{n}x{d}" for n, d in dear)
+        sheet.note(f"left out for their cost, above {most:.0e} operations a step: {left_out}")
+    return points
+
+
+def _work(look: Context, point: Point) -> float:
+    try:
+        return cost_of(look.build(point.weight).at, point.V).work
+    except Exception:  # what cannot be watched is a finding of cost.work
+        return 0.0
