@@ -105,7 +105,7 @@ def test_three_neighbours_see_what_the_ends_do_not():
     one[0, 0] = 1.0
     seen = look(lambda V: ripple(V).detach(), V=one)
     bottom = math.pi / 40
-    ends, *neighbours = convexity._along(seen, (bottom - 0.1) * one, (bottom + 0.1) * one)
+    ends, *neighbours = convexity._along(seen, (bottom - 0.1) * one, (bottom + 0.1) * one, 0.0)
     assert ends.value <= 1
     assert len(neighbours) == 7
     assert worst(neighbours) >= 10

@@ -285,12 +285,18 @@ def test_checks_that_do_not_apply_are_not_planned():
         target: {entry["id"] for entry in describe(spec_of(target).to_json())[0].routes[0].figures["checks"]}
         for target in ("kinds.py:unit", "kinds.py:Plain")
     }
-    assert chosen["kinds.py:Plain"] - chosen["kinds.py:unit"] == {"contract.layers", "contract.state"}
+    assert chosen["kinds.py:Plain"] - chosen["kinds.py:unit"] == {
+        "contract.layers",
+        "contract.state",
+        "execution.functional_call",
+        "lifecycle.training",
+    }
     assert chosen["kinds.py:unit"] - chosen["kinds.py:Plain"] == {"lifecycle.steps"}
     assert {name for name in chosen["kinds.py:Plain"] if name.startswith("property.")} == {
         "property.unit_norm_rows",
         "property.odd",
         "property.discovered",
+        "property.sizes",
     }
 
 
@@ -366,6 +372,7 @@ def test_the_public_function_audits_live_objects_too():
         "contract.forward",
         "property.odd",
         "property.discovered",
+        "property.sizes",
     }
     (description,) = (finding for finding in findings if finding.check == DESCRIPTION)
     figures = description.routes[0].figures

@@ -73,8 +73,10 @@ def exported(look: Context, sheet: Sheet) -> None:
     except Exception as error:  # the exporter refuses with errors of many kinds
         sheet.add("torch.export", Verdict.UNSUPPORTED, _said(error), route="exact")
         return
+    # A fresh instance beside it: tracing may leave a tensor without numbers in a module that keeps what it computed.
+    plain = look.build(points[0].weight)
     for point in points:
-        _judge(look, sheet, point, instance, lambda V: program(*instance.with_primary(V)), gradient=False)
+        _judge(look, sheet, point, plain, lambda V: program(*plain.with_primary(V)), gradient=False)
 
 
 @check("execution.vmap", asks="Gives vmap over a stack of weights what each weight gives alone?")

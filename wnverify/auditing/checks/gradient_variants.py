@@ -54,7 +54,7 @@ def other_losses(look: Context, sheet: Sheet) -> None:
                 scale = max(float(expected.norm()), largest)
                 ratio = Ratio(float((observed - expected).norm()), scale, model)
                 # A matrix exponential, for one, loses digits beside a huge cotangent: that bites, and is no wrong rule.
-                wrong = Verdict.FAIL if ratio.relative > LOST_DIGITS else Verdict.HAZARD
+                wrong = Verdict.HAZARD if ratio.relative <= LOST_DIGITS else Verdict.FAIL
                 said = "the backward depends on how the cotangent comes"
                 sheet.compare(f"{point.name} {name}", ratio, said, wrong=wrong)
         except BackwardError as error:
