@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Idle OpenMP threads must not spin: on shared cores that makes the same operation fifty times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: setup report quick reference test gpu lint types imports bench clean
+.PHONY: setup report quick reference test gpu lint types imports bench clean gallery
 
 setup: $(READY)
 
@@ -47,6 +47,15 @@ imports: setup
 bench: setup
 	$(BIN)/python benchmarks/gradient_engine.py --json benchmarks/gradient_engine.json
 	$(BIN)/python benchmarks/memory.py --json benchmarks/memory.json
+
+# Public maps of weights, in an environment of their own; see examples/gallery/README.md.
+gallery:
+	$(PYTHON) -m venv examples/gallery/.venv
+	cd examples/gallery && .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint ../../constraints.txt ../..
+	cd examples/gallery && .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--requirement requirements.txt
+	cd examples/gallery && .venv/bin/python run.py $$(cat targets.txt)
 
 clean:
 	rm -rf $(VENV) reports/latest dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .wnverify
