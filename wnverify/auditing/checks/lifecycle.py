@@ -125,12 +125,22 @@ def _live_through(look: Context, sheet: Sheet, name: str, layer: nn.Module, V: T
 
 
 def _assigned(sheet: Sheet, name: str, layer: nn.Module, W: Tensor) -> None:
-    """f(right_inverse(W)) = W for a W that f gave: the layer's own weight, assigned to it, stays what it is."""
+    """f(right_inverse(W)) = W for a W that f gave: the layer's own weight, assigned to it, stays what it is.
+
+    A right_inverse that gives its argument back only says where training starts, and is asked nothing.
+    """
+    try:
+        layer = copy.deepcopy(layer)  # a right_inverse may keep what it was given
+    except Exception:  # a layer that cannot be copied is the finding of contract.state
+        return
     for tensor, chain in getattr(layer, "parametrizations", {}).items():
         if not all(hasattr(step, "right_inverse") for step in chain):
             continue
         try:
             with torch.no_grad():
+                given = [step.right_inverse(W) for step in chain]
+                if all(isinstance(back, Tensor) and torch.equal(back, W) for back in given):
+                    continue
                 setattr(layer, tensor, W)
                 found = weight_of(layer).detach().clone()
         except NotImplementedError:
