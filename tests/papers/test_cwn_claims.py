@@ -1,13 +1,8 @@
 """The claims of CWN: every row decided, every planted fault caught."""
 
-import json
-import os
-import subprocess
-import sys
-
 import pytest
+from claim_cases import decided, decided_again, decided_alone, faults_of, heavy_imports, record
 
-from wnverify.finding import dumps
 from wnverify.papers import claims, ledger
 
 IDS = claims.table("CWN")
@@ -18,12 +13,8 @@ VERDICTS = dict.fromkeys(IDS, "holds") | {
     "CWN-S2-SPEED": "undecided",
     "CWN-S2-CONJ": "undecided",
 }
-FAULTS = [(claim_id, fault) for claim_id in IDS for fault in claims.get(claim_id).faults]
+FAULTS = faults_of(IDS)
 WITH_FURTHER_ROUTES = ("CWN-EQ3", "CWN-P2a", "CWN-P2b", "CWN-P2-CONS", "CWN-P1-STEPS", "CWN-GUAR")
-
-
-def quick_record(claim_id):
-    return [finding.to_json() for finding in claims.decide(claim_id, quick=True)]
 
 
 def test_exactly_the_rows_of_the_ledger_are_decided():
@@ -35,7 +26,7 @@ def test_exactly_the_rows_of_the_ledger_are_decided():
 @pytest.mark.parametrize("claim_id", IDS)
 def test_verdict(claim_id, quick):
     """Each claim comes out as read by hand, in quick mode as in full, and no route is left unheard in an error."""
-    (finding,) = claims.decide(claim_id, quick=quick)
+    finding = decided(claim_id, quick)
     assert finding.verdict == VERDICTS[claim_id], finding.message
     assert finding.place == ledger.rows("CWN")[claim_id]
     assert finding.routes
@@ -74,7 +65,7 @@ def test_the_corrected_form_holds(claim_id):
 
 def test_both_readings_of_the_variance_chain_are_refuted():
     """eq. 2 fails however E[x]² is read, at line 3 in one reading, at line 1 in the other, at line 5 in both."""
-    (finding,) = claims.decide("CWN-P1-STEPS", quick=True)
+    finding = decided("CWN-P1-STEPS")
     inside, outside = finding.readings
     assert inside["verdict"] == outside["verdict"] == "refuted"
     assert inside["note"] == "refuted: line 2 = line 3; line 4 = line 5"
@@ -83,8 +74,8 @@ def test_both_readings_of_the_variance_chain_are_refuted():
 
 def test_needed_conditions_are_named():
     """holds-under says what is needed besides the text."""
-    (sign,) = claims.decide("CWN-P1-SIGN", quick=True)
-    (guarantee,) = claims.decide("CWN-GUAR", quick=True)
+    sign = decided("CWN-P1-SIGN")
+    guarantee = decided("CWN-GUAR")
     assert "needed besides: σ² ≥ 0" in sign.conditions
     assert sum(condition.startswith("needed besides: ") for condition in guarantee.conditions) == 2
 
@@ -95,7 +86,7 @@ def test_steps_say_which_assumption_they_use():
         ("CWN-EQ4-STEPS", "line 3 = line 4", "uses wᵀ1 = 0"),
         ("CWN-EQ5-STEPS", "line 2 = line 3", "uses wᵀ1 = 0 and ‖w‖ = 1"),
     ):
-        (finding,) = claims.decide(claim_id, quick=True)
+        finding = decided(claim_id)
         using = [route.note for route in finding.routes if "; uses " in route.note and "neither" not in route.note]
         assert len(using) == 1
         assert using[0].startswith(step)
@@ -119,29 +110,15 @@ def test_quick_mode_says_what_it_left_out():
 
 def test_two_runs_give_the_same_json():
     """Deciding again gives the same record, byte for byte."""
-    assert [dumps(quick_record(each)) for each in IDS] == [dumps(quick_record(each)) for each in IDS]
+    assert [decided_again(each) for each in VERDICTS] == [record(decided(each)) for each in VERDICTS]
 
 
 @pytest.mark.parametrize("claim_id", ["CWN-EQ3", "CWN-P1-VAR"])
 def test_a_fresh_process_decides_alike(claim_id):
     """A claim decided alone in a fresh process gives the record that it gives among others."""
-    program = (
-        "import json, sys; from wnverify.papers.claims import decide; "
-        "json.dump([f.to_json() for f in decide(sys.argv[1], quick=True)], sys.stdout)"
-    )
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "PYTHONHASHSEED": "7"}
-    done = subprocess.run(
-        [sys.executable, "-c", program, claim_id], capture_output=True, text=True, check=True, env=environment
-    )
-    assert json.loads(done.stdout) == quick_record(claim_id)
+    assert decided_alone(claim_id) == record(decided(claim_id))
 
 
 def test_the_table_is_read_without_heavy_imports():
     """Listing the claims imports neither SymPy nor torch nor NumPy."""
-    program = (
-        "import sys; from wnverify.papers import claims; claims.table('CWN'); "
-        "print([name for name in ('sympy', 'torch', 'numpy', 'flint') if name in sys.modules])"
-    )
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
-    assert done.stdout.strip() == "[]"
+    assert heavy_imports("wnverify.papers.claims", calling="sys.modules['wnverify.papers.claims'].table('CWN')") == []

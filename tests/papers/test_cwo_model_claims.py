@@ -1,18 +1,14 @@
 """The claims of CWO's model (secs. 3.1 to 3.3, 3.5, 4.1.1): every row decided as by hand, every fault caught."""
 
 import doctest
-import functools
 import itertools
 import math
-import os
-import subprocess
-import sys
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from claim_cases import decided, decided_again, decided_alone, faults_of, heavy_imports, record, witnessed
 
-from wnverify.finding import dumps
 from wnverify.papers import claims, ledger
 from wnverify.papers.cwo import laws, maps
 
@@ -52,8 +48,8 @@ VERDICTS = {
     "CWO-P-MOM": "ambiguous",
     "CWO-P-CNN9": "holds",
 }
-WITNESSED = [each for each, verdict in VERDICTS.items() if verdict in ("refuted", "inconsistent")]
-FAULTS = [(claim_id, fault) for claim_id in VERDICTS for fault in claims.get(claim_id).faults]
+WITNESSED = witnessed(VERDICTS)
+FAULTS = faults_of(VERDICTS)
 WITH_FURTHER_ROUTES = (
     "CWO-P-VARNORM",
     "CWO-EQ3",
@@ -72,23 +68,6 @@ ONE_ROUTE = {
     "CWO-EQ1": "a definition",
     "CWO-EQ6": "a comparison of two definitions",
 }
-
-
-@functools.cache
-def decided(claim_id, quick=True):
-    (finding,) = claims.decide(claim_id, quick=quick)
-    return finding
-
-
-def record(claim_id, quick=True):
-    return [finding.to_json() for finding in claims.decide(claim_id, quick=quick)]
-
-
-def alone(program, *arguments):
-    """The output of a fresh Python process."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "PYTHONHASHSEED": "7"}
-    command = [sys.executable, "-c", program, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.strip()
 
 
 @pytest.mark.parametrize("quick", [True, False], ids=["quick", "full"])
@@ -254,25 +233,17 @@ def test_quick_mode_says_what_it_left_out():
 
 def test_two_runs_give_the_same_json():
     """Deciding again gives the same record, byte for byte."""
-    assert [dumps(record(each)) for each in VERDICTS] == [dumps([decided(each).to_json()]) for each in VERDICTS]
+    assert [decided_again(each) for each in VERDICTS] == [record(decided(each)) for each in VERDICTS]
 
 
 def test_a_fresh_process_decides_alike():
     """A claim decided alone in a fresh process gives the record that it gives among others."""
-    program = (
-        "import sys; from wnverify.finding import dumps; from wnverify.papers.claims import decide; "
-        "print(dumps([f.to_json() for f in decide(sys.argv[1], quick=True)]))"
-    )
-    assert alone(program, "CWO-P-C2JOINT") == dumps(record("CWO-P-C2JOINT"))
+    assert decided_alone("CWO-P-C2JOINT") == record(decided("CWO-P-C2JOINT"))
 
 
 def test_the_table_is_read_without_heavy_imports():
     """Listing the claims imports neither SymPy nor torch nor NumPy nor python-flint."""
-    program = (
-        "import sys; from wnverify.papers import claims; claims.table('CWO'); "
-        "print([name for name in ('sympy', 'torch', 'numpy', 'flint') if name in sys.modules])"
-    )
-    assert alone(program) == "[]"
+    assert heavy_imports("wnverify.papers.claims", calling="sys.modules['wnverify.papers.claims'].table('CWO')") == []
 
 
 def test_examples_run():

@@ -1,13 +1,11 @@
 """CWO, Sec. 3.4: the update, its coefficients, its cost and what it reaches; every planted fault caught."""
 
 import importlib
-import os
-import subprocess
-import sys
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from claim_cases import decided, faults_of, heavy_imports
 
 from wnverify.methods.constrained_weight_optimization import reference
 from wnverify.oracles.ratio import Ratio, map_model
@@ -39,7 +37,7 @@ NEEDED = {
     "CWO-ALG1": ["1ᵀw^(1) = 0", "w̃ ≠ 0"],
     "CWO-ALG1-INV": ["1ᵀw^(1) = 0", "w̃ ≠ 0", "exact arithmetic"],
 }
-FAULTS = [(claim_id, fault) for claim_id in VERDICTS for fault in claims.get(claim_id).faults]
+FAULTS = faults_of(VERDICTS)
 
 
 def needed(finding):
@@ -50,7 +48,7 @@ def needed(finding):
 @pytest.mark.parametrize("claim_id", VERDICTS)
 def test_verdict(claim_id, quick):
     """Each claim comes out as derived by hand, in quick mode as in full, at the ledger's place, with its conditions."""
-    (finding,) = claims.decide(claim_id, quick=quick)
+    finding = decided(claim_id, quick)
     assert finding.verdict == VERDICTS[claim_id], finding.message
     assert finding.place == ledger.rows("CWO")[claim_id]
     found, sought = needed(finding), NEEDED.get(claim_id, [])
@@ -100,7 +98,7 @@ def test_centring_the_whole_step_needs_no_centred_start(claim_id):
 
 def test_an_uncentred_weight_is_not_projected():
     """The witness of eq. 11: (3, 1) with g = 0 and c = 2 goes to (3, 1)/√5 and not to (1, −1); NumPy agrees."""
-    (finding,) = claims.decide("CWO-EQ11", quick=True)
+    finding = decided("CWO-EQ11")
     witness = finding.witness["1ᵀw^(t) = 0"]
     assert witness["nearest"] == [1, -1]
     assert witness["sum of the updated"] == "4*sqrt(5)/5"
@@ -114,7 +112,7 @@ def test_an_uncentred_weight_is_not_projected():
 
 def test_a_rounded_mean_takes_over():
     """The witness of exact arithmetic: after 80 passes in float32 and float64 the weight is constant."""
-    (finding,) = claims.decide("CWO-ALG1-INV", quick=True)
+    finding = decided("CWO-ALG1-INV")
     assert finding.witness["exact arithmetic"]["|1·w|"] == pytest.approx(6**0.5, rel=1e-3)
     drifting = [route for route in finding.routes if "passes on ‖w‖²/2" in route.note]
     assert [route.verdict for route in drifting] == ["refuted", "refuted"]
@@ -157,17 +155,11 @@ def test_cases_are_centred():
 def test_quick_mode_says_what_it_left_out():
     """A claim with fewer checks in quick mode says so, and says nothing of the kind in full mode."""
     for claim_id in ("CWO-EQ11", "CWO-ALG1", "CWO-ALG1-INV", "CWO-EQ13", "CWO-EQ14", "CWO-P-SOLVE"):
-        quick, full = (claims.decide(claim_id, quick=flag)[0] for flag in (True, False))
+        quick, full = (decided(claim_id, flag) for flag in (True, False))
         assert any(text.startswith("quick: left out") for text in quick.conditions)
         assert not any(text.startswith("quick") for text in full.conditions)
 
 
 def test_nothing_heavy_is_imported():
     """The modules of these claims import neither SymPy nor NumPy nor torch nor flint."""
-    program = (
-        f"import importlib, sys; [importlib.import_module('wnverify.papers.cwo.' + m) for m in {MODULES!r}]; "
-        "print([name for name in ('sympy', 'torch', 'numpy', 'flint', 'scipy') if name in sys.modules])"
-    )
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
-    assert done.stdout.strip() == "[]"
+    assert heavy_imports(*(f"wnverify.papers.cwo.{name}" for name in MODULES)) == []

@@ -1,13 +1,10 @@
 """The claims of DSWN, section 3.3 and the algorithms: every row decided as derived by hand, every fault caught."""
 
-import os
-import subprocess
-import sys
 from fractions import Fraction
 
 import pytest
+from claim_cases import decided, decided_again, heavy_imports, record
 
-from wnverify.finding import dumps
 from wnverify.papers import claims, ledger
 from wnverify.papers.dswn import backward_chain as chain
 from wnverify.papers.dswn import backward_truth as truth
@@ -52,7 +49,7 @@ NEEDED = {
 @pytest.mark.parametrize("claim_id", VERDICTS)
 def test_verdict(claim_id, quick):
     """Each claim comes out as derived by hand, quick and full, at the place of the ledger, by two routes or more."""
-    (finding,) = claims.decide(claim_id, quick=quick)
+    finding = decided(claim_id, quick)
     assert finding.verdict == VERDICTS[claim_id], finding.message
     assert finding.place == ledger.rows("DSWN")[claim_id]
     assert len({route.route for route in finding.routes}) >= 2
@@ -76,7 +73,7 @@ def test_the_routes_of_full_mode_see_faults_too(claim_id):
 @pytest.mark.parametrize("claim_id", VERDICTS)
 def test_power_and_faults_are_there(claim_id):
     """Every measured route names its power, and every claim but the remark on structure has three faults."""
-    (finding,) = claims.decide(claim_id, quick=True)
+    finding = decided(claim_id)
     assert all(route.power is not None for route in finding.routes)
     assert len(CLAIMS[claim_id].faults) >= (2 if claim_id == "DSWN-S33-STRUCT" else 3)
 
@@ -91,14 +88,14 @@ def test_the_corrected_form_holds(claim_id):
 @pytest.mark.parametrize("claim_id", NEEDED)
 def test_needed_conditions_are_named(claim_id):
     """holds-under says what is needed besides the text."""
-    (finding,) = claims.decide(claim_id, quick=True)
+    finding = decided(claim_id)
     needed = [text.removeprefix("needed besides: ") for text in finding.conditions if text.startswith("needed besides")]
     assert needed == NEEDED[claim_id]
 
 
 def test_readings():
     """No reading of line 3 with one letter changed is right; s everywhere is; G enters, not its response to V."""
-    readings = {each: [r["verdict"] for r in claims.decide(each, quick=True)[0].readings] for each in VERDICTS}
+    readings = {each: [r["verdict"] for r in decided(each).readings] for each in VERDICTS}
     assert readings["DSWN-BWD-OWN"] == ["refuted"] * 3
     assert readings["DSWN-BWD-FIXG"] == ["refuted"] * 3
     assert readings["DSWN-BWD-NM"] == ["refuted"] * 4
@@ -142,17 +139,10 @@ def test_the_columns_of_d_may_be_turned():
 
 def test_two_runs_give_the_same_json():
     """Deciding again gives the same record, byte for byte."""
-    first, second = ([dumps(claims.decide(each, quick=True)[0].to_json()) for each in VERDICTS] for _ in range(2))
-    assert first == second
+    assert [decided_again(each) for each in VERDICTS] == [record(decided(each)) for each in VERDICTS]
 
 
 def test_the_modules_are_read_without_heavy_imports():
     """Registering the claims imports neither SymPy nor torch nor NumPy nor python-flint."""
-    program = (
-        "import sys; import wnverify.papers.dswn.backward_algorithms, wnverify.papers.dswn.backward_remarks, "
-        "wnverify.papers.dswn.backward_ties; "
-        "print([name for name in ('sympy', 'torch', 'numpy', 'flint') if name in sys.modules])"
-    )
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
-    assert done.stdout.strip() == "[]"
+    names = ("backward_algorithms", "backward_remarks", "backward_ties")
+    assert heavy_imports(*(f"wnverify.papers.dswn.{name}" for name in names)) == []

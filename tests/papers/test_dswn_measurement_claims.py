@@ -1,12 +1,10 @@
 """The claims of DSWN on eqs. 7 to 10: every row decided as derived by hand, every planted fault caught."""
 
-import os
-import subprocess
-import sys
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from claim_cases import decided, faults_of, heavy_imports, witnessed
 
 from wnverify.methods.dswn_neuron_measurement import reference as neuron_measurement
 from wnverify.methods.exclusive_sparsity import reference as exclusive_sparsity
@@ -38,16 +36,11 @@ VERDICTS = {
     "DSWN-EQ10-HOM": "holds",
     "DSWN-S42-DIAG": "ambiguous",
 }
-FAULTS = [(claim_id, fault) for claim_id in VERDICTS for fault in claims.get(claim_id).faults]
-WITNESSED = [claim_id for claim_id, verdict in VERDICTS.items() if verdict in ("refuted", "inconsistent")]
+FAULTS = faults_of(VERDICTS)
+WITNESSED = witnessed(VERDICTS)
 WITH_FURTHER_ROUTES = ("DSWN-EQ7", "DSWN-EQ8-PROX", "DSWN-EQ8-GAP", "DSWN-LAM-EFF", "DSWN-S32-EPS")
 ONE_ROUTE_SUFFICES = ("DSWN-LAM-SET",)
 GROUPS = (([2.0, 1.0], 0.5), ([3.0, -1.0, 0.0], 1.0), ([4.0, 4.0, -4.0], 0.125), ([-0.5], 3.0))
-
-
-def decided(claim_id, quick=True):
-    (finding,) = claims.decide(claim_id, quick=quick)
-    return finding
 
 
 def test_these_are_the_rows_of_eqs_7_to_10():
@@ -103,7 +96,7 @@ def test_the_corrected_form_holds(claim_id):
 @pytest.mark.parametrize("claim_id", VERDICTS)
 def test_verdicts_stand_on_two_routes(claim_id):
     """Every verdict stands on at least two kinds of route, save where the list of printed numbers is all there is."""
-    kinds = {route.route for route in decided(claim_id, quick=False).routes}
+    kinds = {route.route for route in decided(claim_id, False).routes}
     assert len(kinds) >= (1 if claim_id in ONE_ROUTE_SUFFICES else 2), kinds
 
 
@@ -162,12 +155,4 @@ def test_the_modules_are_read_without_heavy_imports():
     """Importing the claims imports neither SymPy nor torch nor NumPy."""
     names = "competition exclusive neuron_constants neuron_scale neuron_weight neurons proximal_gradient shrinkage"
     names += " soft_threshold sparse_weight sparsity_strength threshold_gap"
-    program = (
-        "import importlib, sys\n"
-        f"for name in {names.split()!r}:\n"
-        "    importlib.import_module('wnverify.papers.dswn.' + name)\n"
-        "print([name for name in ('sympy', 'torch', 'numpy', 'flint', 'scipy') if name in sys.modules])"
-    )
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
-    assert done.stdout.strip() == "[]"
+    assert heavy_imports(*(f"wnverify.papers.dswn.{name}" for name in names.split())) == []

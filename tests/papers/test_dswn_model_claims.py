@@ -5,8 +5,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from claim_cases import decided, decided_again, faults_of, record, witnessed
 
-from wnverify.finding import dumps
 from wnverify.methods.orthogonal_weight_normalization import reference
 from wnverify.oracles.ratio import map_model
 from wnverify.papers import claims, ledger
@@ -71,8 +71,8 @@ NEEDED = {
     ],
     "DSWN-EQ6": [RANK, SYMMETRIC_G],
 }
-WITNESSED = [claim_id for claim_id, verdict in VERDICTS.items() if verdict in ("refuted", "inconsistent")]
-FAULTS = [(claim_id, fault) for claim_id in VERDICTS for fault in claims.get(claim_id).faults]
+WITNESSED = witnessed(VERDICTS)
+FAULTS = faults_of(VERDICTS)
 
 
 def test_every_row_of_the_two_sections_has_a_claim():
@@ -85,7 +85,7 @@ def test_every_row_of_the_two_sections_has_a_claim():
 @pytest.mark.parametrize("claim_id", VERDICTS)
 def test_verdict(claim_id, quick):
     """Each claim comes out as derived by hand, quick as full, at the ledger's place, with the conditions it needs."""
-    (finding,) = claims.decide(claim_id, quick=quick)
+    finding = decided(claim_id, quick)
     assert finding.verdict == VERDICTS[claim_id], finding.message
     assert finding.place == ledger.rows("DSWN")[claim_id]
     needed = [text.removeprefix("needed besides: ") for text in finding.conditions if text.startswith("needed")]
@@ -120,7 +120,7 @@ def test_the_corrected_form_holds(claim_id):
     """What is offered in place of a refuted or inconsistent statement holds itself, and the finding offers it."""
     claim = claims.get(claim_id)
     assert claim.decide(claim.corrected_formula).verdict == "holds"
-    (finding,) = claims.decide(claim_id, quick=True)
+    finding = decided(claim_id)
     assert finding.corrected == claim.corrected
     assert finding.witness is not None
 
@@ -128,13 +128,13 @@ def test_the_corrected_form_holds(claim_id):
 @pytest.mark.parametrize("claim_id", VERDICTS)
 def test_every_route_states_its_power(claim_id):
     """Each route that decides says what relative error it would have noticed."""
-    (finding,) = claims.decide(claim_id, quick=True)
+    finding = decided(claim_id)
     assert all(route.power is not None for route in finding.routes if route.verdict != "undecided")
 
 
 def test_witnesses_of_the_network_are_the_layers_of_the_paper():
     """The refuted layers are those with n ≥ d: 128 units to 128, and the first convolution."""
-    (finding,) = claims.decide("DSWN-FEAS-NET", quick=True)
+    finding = decided("DSWN-FEAS-NET")
     refuted = [route.note.split(":")[0] for route in finding.routes if route.verdict == "refuted"]
     assert dict.fromkeys(refuted) == dict.fromkeys(
         ["PIE, hidden to hidden, sec. 4.2.1", "VGG, first 3×3 convolution on 3 channels"]
@@ -152,8 +152,7 @@ def test_quick_mode_says_what_it_left_out():
 
 def test_two_runs_give_the_same_json():
     """Deciding again gives the same record, byte for byte."""
-    first, second = ([dumps(claims.decide(each, quick=True)[0].to_json()) for each in VERDICTS] for _ in range(2))
-    assert first == second
+    assert [decided_again(each) for each in VERDICTS] == [record(decided(each)) for each in VERDICTS]
 
 
 def test_rational_points_are_what_they_are_said_to_be():

@@ -1,6 +1,7 @@
 """Claims on the numbers of section 4 of the DSWN paper: tables and prose against each other."""
 
 import pytest
+from claim_cases import decided, faults_of
 
 from wnverify.papers import claims, ledger
 
@@ -35,7 +36,7 @@ VERDICTS = {
     "DSWN-S423-21": "holds",
     "DSWN-S423-MULTI": "inconsistent",
 }
-FAULTS = [(name, fault) for name in VERDICTS for fault in claims.get(name).faults]
+FAULTS = faults_of(VERDICTS)
 WRONG = [name for name, verdict in VERDICTS.items() if verdict in ("refuted", "inconsistent")]
 UNDECIDED = {
     "DSWN-S41-40LESS": {"accuracy of DSWN-SM": "90.9"},
@@ -50,7 +51,7 @@ UNDECIDED = {
 @pytest.mark.parametrize("name", VERDICTS)
 def test_verdict(name):
     """Each comes out as reckoned by hand from the printed numbers, at the ledger's place, quick or not."""
-    (finding,) = claims.decide(name)
+    finding = decided(name, False)
     assert finding.verdict == VERDICTS[name], finding.message
     assert finding.place == ledger.rows("DSWN")[name]
     assert finding.routes
@@ -94,7 +95,7 @@ def test_undecided_claims_are_all_tried_with_numbers():
 @pytest.mark.parametrize("name", [name for name, verdict in VERDICTS.items() if verdict == "ambiguous"])
 def test_the_readings_differ_where_the_text_is_ambiguous(name):
     """At least one reading holds, at least one does not."""
-    (finding,) = claims.decide(name)
+    finding = decided(name, False)
     verdicts = {reading["verdict"] for reading in finding.readings}
     assert "holds" in verdicts
     assert len(verdicts) == 2
@@ -102,7 +103,7 @@ def test_the_readings_differ_where_the_text_is_ambiguous(name):
 
 def test_the_readings_of_the_gain_by_hand():
     """Over OWN on average fully connected networks gain more, over the best other row they gain less, in points."""
-    (finding,) = claims.decide("DSWN-S42-MORE")
+    finding = decided("DSWN-S42-MORE", False)
     verdicts = {reading["reading"]: reading["verdict"] for reading in finding.readings}
     assert verdicts["over OWN, points, on average"] == "holds"
     assert verdicts["over OWN, points, on each data set"] == "refuted"

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from claim_cases import decided, faults_of
 
 from wnverify.papers import claims, ledger
 from wnverify.papers.l1inf import class_balance, regression_data, regression_scale, reruns, training
@@ -34,14 +35,14 @@ READINGS = {
     "L1-T2-TH3": ["holds", "refuted", "refuted"],
 }
 QUICK_LEAVES_OUT = {"L1-51-COV", "L1-51-SCALE", "L1-T1-SPARS0", "L1-T1-REPRO", "L1-52-BASE", "L1-T2-REPRO"}
-FAULTS = [(claim_id, fault) for claim_id in VERDICTS for fault in claims.get(claim_id).faults]
+FAULTS = faults_of(VERDICTS)
 
 
 @pytest.mark.parametrize("quick", [True, False], ids=["quick", "full"])
 @pytest.mark.parametrize("claim_id", VERDICTS)
 def test_verdict(claim_id, quick):
     """Each claim comes out as reckoned by hand, reading by reading; quick mode says what it left out."""
-    (finding,) = claims.decide(claim_id, quick=quick)
+    finding = decided(claim_id, quick)
     assert finding.verdict == VERDICTS[claim_id], finding.message
     assert finding.place == ledger.rows("L1")[claim_id]
     assert [reading["verdict"] for reading in finding.readings] == READINGS.get(claim_id, [])
@@ -81,7 +82,7 @@ def test_each_reading_of_the_generator_has_a_correlation_of_its_own():
 
 def test_no_row_of_table_1_is_one_that_theorem_2_bounds():
     """Seven rows have c < 1, and no generalisation error is at most 1 as a loss of at most 1 would have it."""
-    (finding,) = claims.decide("L1-T1-TH2")
+    finding = decided("L1-T1-TH2", False)
     notes = [route.note for route in finding.routes]
     assert any("7 of 11 rows have c < 1" in note for note in notes)
     assert any("11 of 11 errors above 1" in note for note in notes)

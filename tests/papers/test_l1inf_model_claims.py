@@ -1,16 +1,12 @@
 """The claims of L1,∞'s model (secs. 2, 3.1, 4): every row decided as by hand, every fault caught."""
 
-import functools
 import itertools
-import os
-import subprocess
-import sys
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from claim_cases import decided, decided_again, decided_alone, faults_of, heavy_imports, record, witnessed
 
-from wnverify.finding import dumps
 from wnverify.papers import claims, ledger
 from wnverify.papers.l1inf import model, network_class, networks, normalization_constant, rademacher_definition
 
@@ -28,21 +24,8 @@ VERDICTS = {
     "L1-P-IFF": "ambiguous",
     "L1-RAD-DEF": "holds",
 }
-WITNESSED = [each for each, verdict in VERDICTS.items() if verdict in ("refuted", "inconsistent")]
-FAULTS = [(claim_id, fault) for claim_id in VERDICTS for fault in claims.get(claim_id).faults]
-
-
-@functools.cache
-def decided(claim_id, quick=True):
-    (finding,) = claims.decide(claim_id, quick=quick)
-    return finding
-
-
-def alone(program, *arguments):
-    """The output of a fresh Python process."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "PYTHONHASHSEED": "7"}
-    command = [sys.executable, "-c", program, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.strip()
+WITNESSED = witnessed(VERDICTS)
+FAULTS = faults_of(VERDICTS)
 
 
 @pytest.mark.parametrize("quick", [True, False], ids=["quick", "full"])
@@ -152,25 +135,15 @@ def test_norm_of_a_layer_by_hand():
 
 def test_two_runs_give_the_same_json():
     """Deciding again gives the same record, byte for byte."""
-    for claim_id in VERDICTS:
-        again = [finding.to_json() for finding in claims.decide(claim_id, quick=True)]
-        assert dumps(again) == dumps([decided(claim_id).to_json()])
+    assert [decided_again(each) for each in VERDICTS] == [record(decided(each)) for each in VERDICTS]
 
 
 def test_a_fresh_process_decides_alike():
     """A claim decided alone in a fresh process gives the record that it gives among others."""
-    program = (
-        "import sys; from wnverify.finding import dumps; from wnverify.papers.claims import decide; "
-        "print(dumps([f.to_json() for f in decide(sys.argv[1], quick=True)]))"
-    )
-    assert alone(program, "L1-P-CSPARS") == dumps([decided("L1-P-CSPARS").to_json()])
+    assert decided_alone("L1-P-CSPARS") == record(decided("L1-P-CSPARS"))
 
 
 def test_the_modules_are_read_without_heavy_imports():
     """Reading the modules of these claims imports neither SymPy nor torch nor NumPy nor SciPy nor python-flint."""
-    names = "activations, augmented_layers, model, network_class, normalization_constant, rademacher_definition"
-    program = (
-        f"import sys; from wnverify.papers.l1inf import {names}; "
-        "print([name for name in ('sympy', 'torch', 'numpy', 'scipy', 'flint') if name in sys.modules])"
-    )
-    assert alone(program) == "[]"
+    names = "activations augmented_layers model network_class normalization_constant rademacher_definition"
+    assert heavy_imports(*(f"wnverify.papers.l1inf.{name}" for name in names.split())) == []

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from claim_cases import decided, faults_of
 
 from wnverify.papers import claims, ledger
 from wnverify.papers.l1inf import tables
@@ -48,14 +49,14 @@ CONTRADICTIONS = {
     *(f"L1-T1-c{c}" for c in tables.TABLE_1),
     "L1-T1-cINF",
 }
-FAULTS = [(claim_id, fault) for claim_id in VERDICTS for fault in claims.get(claim_id).faults]
+FAULTS = faults_of(VERDICTS)
 
 
 @pytest.mark.parametrize("quick", [True, False], ids=["quick", "full"])
 @pytest.mark.parametrize("claim_id", VERDICTS)
 def test_verdict(claim_id, quick):
     """Each claim comes out as read from the tables by hand, reading by reading, at the ledger's place."""
-    (finding,) = claims.decide(claim_id, quick=quick)
+    finding = decided(claim_id, quick)
     assert finding.verdict == VERDICTS[claim_id], finding.message
     assert finding.place == ledger.rows("L1")[claim_id]
     assert [reading["verdict"] for reading in finding.readings] == READINGS.get(claim_id, [])
@@ -99,14 +100,14 @@ def _off(row):
 
 def test_the_wrong_row_is_off_by_far_more_than_rounding():
     """2.424 − 0.131 = 2.293, and the printed generalisation error exceeds the test error."""
-    (finding,) = claims.decide("L1-T1-c1.00")
+    finding = decided("L1-T1-c1.00", False)
     assert finding.witness == {"train": "0.131", "test": "2.424", "gen": "2.426", "test − train": "2.293"}
     assert "2.557" in finding.corrected
 
 
 def test_the_two_rises_of_table_2_are_named():
     """The generalisation error rises at both ends of Table 2 as c decreases."""
-    (finding,) = claims.decide("L1-T2-MONOGEN")
+    finding = decided("L1-T2-MONOGEN", False)
     assert finding.witness == {"c = ∞ → 1.00": "0.543 → 0.624", "c = 0.07 → 0.04": "0.102 → 0.112"}
 
 
@@ -118,7 +119,7 @@ def test_numbers_of_the_figure_would_decide():
 
 def test_the_largest_error_is_that_without_regularisation():
     """Chosen by the largest test error, c would be ∞, as the evidence says."""
-    (finding,) = claims.decide("L1-54-SEL")
+    finding = decided("L1-54-SEL", False)
     assert any("the largest is 69.520 at c = ∞, the best 2.140 at c = 0.50" in route.note for route in finding.routes)
 
 

@@ -1,14 +1,13 @@
 """Claims on Theorem 1 and Remark 1 of the L1,∞ paper, and on how it compares with others."""
 
 import itertools
-import os
-import subprocess
-import sys
+import pkgutil
 
 import pytest
+from claim_cases import decided, faults_of, heavy_imports
 
 from wnverify.oracles.ratio import map_model
-from wnverify.papers import claims, ledger
+from wnverify.papers import claims, l1inf, ledger
 from wnverify.papers.l1inf import theorem1_bounds
 from wnverify.papers.l1inf.theorem1_rivals import actual, earlier, theorem1
 from wnverify.theory import bounds, rivals
@@ -32,7 +31,7 @@ VERDICTS = {
     "L1-P-GOLO": "undecided",
     "L1-P-BEST": "refuted",
 }
-FAULTS = [(name, fault) for name in VERDICTS for fault in claims.get(name).faults]
+FAULTS = faults_of(VERDICTS)
 TWO_ROUTES = [name for name in VERDICTS if name not in ("L1-P-GOLO", "L1-TH1-CUBE")]
 LEAVING_OUT = [name for name in VERDICTS if name not in ("L1-TH1-CUBE", "L1-P-2K", "L1-P-GOLO", "L1-P-BEST")]
 ROUNDING = map_model("float64", 256).relative
@@ -42,7 +41,7 @@ ROUNDING = map_model("float64", 256).relative
 @pytest.mark.parametrize("name", VERDICTS)
 def test_verdict(name, quick):
     """Each comes out as derived by hand, in quick mode as in full, at its place in the ledger."""
-    (finding,) = claims.decide(name, quick=quick)
+    finding = decided(name, quick)
     assert finding.verdict == VERDICTS[name], finding.message
     assert finding.place == ledger.rows("L1")[name]
     left_out = any(text.startswith("quick: left out") for text in finding.conditions)
@@ -69,9 +68,9 @@ def test_the_corrected_form_holds(name):
 @pytest.mark.parametrize("name", TWO_ROUTES)
 def test_two_routes_or_more(name):
     """The verdict does not hang on one way to find out."""
-    (finding,) = claims.decide(name)
-    decided = [route.route for route in finding.routes if route.verdict != "undecided"]
-    assert len(decided) >= 2
+    finding = decided(name, False)
+    deciding = [route.route for route in finding.routes if route.verdict != "undecided"]
+    assert len(deciding) >= 2
 
 
 def test_undecided_prose_would_be_decided_by_a_measure():
@@ -178,7 +177,7 @@ def test_every_route_at_k_zero_sees_a_missing_bias():
 def test_needed_conditions_are_named():
     """holds-under says what is needed besides the text, with small numbers that show it."""
     for name, condition in (("L1-TH1-ALLLIP", "σ(0) = 0"), ("L1-P-SQRTK", "cρ ≤ 1")):
-        (finding,) = claims.decide(name, quick=True)
+        finding = decided(name)
         assert f"needed besides: {condition}" in finding.conditions
         assert finding.witness[condition]
         assert finding.corrected
@@ -186,12 +185,6 @@ def test_needed_conditions_are_named():
 
 def test_the_table_is_read_without_heavy_imports():
     """Importing these modules imports neither SymPy nor torch nor NumPy."""
-    program = (
-        "import sys, importlib, pkgutil; import wnverify.papers.l1inf as package; "
-        "[importlib.import_module(f'{package.__name__}.{m.name}') for m in pkgutil.iter_modules(package.__path__) "
-        "if m.name.startswith('theorem1')]; "
-        "print([name for name in ('sympy', 'torch', 'numpy', 'flint') if name in sys.modules])"
-    )
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
-    assert done.stdout.strip() == "[]"
+    names = [each.name for each in pkgutil.iter_modules(l1inf.__path__) if each.name.startswith("theorem1")]
+    assert names
+    assert heavy_imports(*(f"wnverify.papers.l1inf.{name}" for name in names)) == []

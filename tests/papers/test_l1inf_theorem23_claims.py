@@ -1,10 +1,10 @@
 """L1,∞, Secs. 3.2 and 3.3: Theorems 2 and 3 and the remarks on them; every planted fault caught."""
 
-import functools
 import importlib
 from fractions import Fraction
 
 import pytest
+from claim_cases import decided, faults_of
 
 from wnverify.papers import claims, ledger
 from wnverify.papers.l1inf import right_side, theorem3_laws
@@ -36,20 +36,14 @@ VERDICTS = {
 }
 
 
-@functools.cache
-def _finding(claim_id, quick=False):
-    (finding,) = claims.decide(claim_id, quick=quick)
-    return finding
-
-
-FAULTS = [(claim_id, fault) for claim_id in VERDICTS for fault in claims.get(claim_id).faults]
+FAULTS = faults_of(VERDICTS)
 
 
 @pytest.mark.parametrize("quick", [True, False], ids=["quick", "full"])
 @pytest.mark.parametrize("claim_id", VERDICTS)
 def test_verdict(claim_id, quick):
     """Each claim comes out as derived by hand, at the ledger's place."""
-    finding = _finding(claim_id, quick)
+    finding = decided(claim_id, quick)
     assert finding.verdict == VERDICTS[claim_id], finding.message
     assert finding.place == ledger.rows("L1")[claim_id]
 
@@ -80,13 +74,13 @@ def test_every_formula_has_three_faults():
 def test_every_claim_stands_on_two_routes():
     """Each claim is measured by at least two routes of different kinds."""
     for claim_id in VERDICTS:
-        finding = _finding(claim_id)
+        finding = decided(claim_id, False)
         assert len({route.route for route in finding.routes}) >= 2, claim_id
 
 
 def test_quick_says_what_it_left_out():
     """The quick run of Theorem 2 names the coverage by training as left out, and has no simulation."""
-    quick, full = (_finding("L1-TH2", each) for each in (True, False))
+    quick, full = (decided("L1-TH2", each) for each in (True, False))
     assert "quick: left out coverage by training" in quick.conditions
     assert "simulation" not in {route.route for route in quick.routes}
     assert "simulation" in {route.route for route in full.routes}
@@ -94,7 +88,7 @@ def test_quick_says_what_it_left_out():
 
 def test_theorem_2_needs_an_interval_of_length_1():
     """The condition that Theorem 2 lacks is named, and the law that needs it given in numbers."""
-    finding = _finding("L1-TH2", True)
+    finding = decided("L1-TH2")
     (text,) = (each for each in finding.conditions if each.startswith("needed besides"))
     assert "interval of length 1" in text
     (witness,) = finding.witness.values()
@@ -104,7 +98,7 @@ def test_theorem_2_needs_an_interval_of_length_1():
 
 def test_theorem_3_needs_a_hidden_layer_or_two_inputs():
     """The condition that Theorem 3 lacks is named, and δ → 1 is where one constant is not enough."""
-    finding = _finding("L1-TH3", True)
+    finding = decided("L1-TH3")
     assert "needed besides: k ≥ 1 or m1 ≥ 2" in finding.conditions
     (witness,) = finding.witness.values()
     assert witness["growing"] == "δ to 1"
@@ -113,14 +107,14 @@ def test_theorem_3_needs_a_hidden_layer_or_two_inputs():
 
 def test_the_boundary_needs_no_quotient():
     """At T = 0 the printed right-hand side is not a number; the corrected one is 0 there."""
-    finding = _finding("L1-TH3-EDGE", True)
+    finding = decided("L1-TH3-EDGE")
     assert "T = 0" in finding.message
     assert "exp(−1/(4C²))" in finding.message
 
 
 def test_coverage_is_far_from_the_bound():
     """No sample of 150 breaks Theorem 2, and the largest deviation is below a tenth of the bound."""
-    finding = _finding("L1-TH2")
+    finding = decided("L1-TH2", False)
     (route,) = (each for each in finding.routes if each.route == "simulation")
     assert (route.figures["fails"], route.figures["trials"]) == (0, 150)
     assert 0 < route.figures["largest error / bound"] < 0.1

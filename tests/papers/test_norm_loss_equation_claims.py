@@ -1,6 +1,7 @@
 """Claims on the equations of the norm-loss paper, its prose on them, and its operation counts."""
 
 import pytest
+from claim_cases import decided, faults_of
 
 from wnverify.papers import claims, ledger
 
@@ -40,14 +41,14 @@ VERDICTS = {
     "NL-EQ15": "holds",
 }
 WITNESSED = ("refuted", "inconsistent")
-FAULTS = [(name, fault) for name in VERDICTS for fault in claims.get(name).faults]
+FAULTS = faults_of(VERDICTS)
 
 
 @pytest.mark.parametrize("quick", [True, False], ids=["quick", "full"])
 @pytest.mark.parametrize("name", VERDICTS)
 def test_verdict(name, quick):
     """Each comes out as derived by hand, in quick mode as in full."""
-    (finding,) = claims.decide(name, quick=quick)
+    finding = decided(name, quick)
     assert finding.verdict == VERDICTS[name], finding.message
     assert finding.place == ledger.rows("NL")[name]
     assert {route.route for route in finding.routes} - {"reading"}
@@ -80,14 +81,14 @@ def test_the_corrected_form_holds(name):
 @pytest.mark.parametrize("name", [name for name, verdict in VERDICTS.items() if verdict == "ambiguous"])
 def test_the_readings_differ_where_the_text_is_ambiguous(name):
     """One reading holds and another is refuted."""
-    (finding,) = claims.decide(name, quick=True)
+    finding = decided(name)
     assert {reading["verdict"] for reading in finding.readings} == {"holds", "refuted"}
 
 
 @pytest.mark.parametrize("name", [name for name, verdict in VERDICTS.items() if verdict == "holds-under"])
 def test_what_is_needed_besides_is_named_with_a_counterexample(name):
     """Every condition is needed, and the record says what happens without it."""
-    (finding,) = claims.decide(name, quick=True)
+    finding = decided(name)
     needed = [text for text in finding.conditions if text.startswith("needed besides: ")]
     assert len(needed) == len(finding.witness)
     assert all(finding.witness.values())
@@ -95,6 +96,6 @@ def test_what_is_needed_besides_is_named_with_a_counterexample(name):
 
 def test_eq4_is_right_for_columns():
     """Equation 4 fails for rows, as the text has w, by its shapes, and is right for columns."""
-    (finding,) = claims.decide("NL-EQ4", quick=True)
+    finding = decided("NL-EQ4")
     assert "does not exist" in finding.witness["formula"]
     assert "As columns, w (p, 1), it is right." in finding.message

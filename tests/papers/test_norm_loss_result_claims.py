@@ -1,6 +1,7 @@
 """Claims on the tables and the prose of the norm-loss paper."""
 
 import pytest
+from claim_cases import decided, faults_of
 
 from wnverify.papers import claims, ledger
 
@@ -29,13 +30,13 @@ VERDICTS = {
     "NL-C-ONESETUP": "ambiguous",
     "NL-C-COMP": "ambiguous",
 }
-FAULTS = [(name, fault) for name in VERDICTS for fault in claims.get(name).faults]
+FAULTS = faults_of(VERDICTS)
 
 
 @pytest.mark.parametrize("name", VERDICTS)
 def test_verdict(name):
     """Each comes out as reckoned by hand from the printed numbers."""
-    (finding,) = claims.decide(name)
+    finding = decided(name, False)
     assert finding.verdict == VERDICTS[name], finding.message
     assert finding.place == ledger.rows("NL")[name]
     assert finding.routes
@@ -75,5 +76,5 @@ def test_what_is_undecided_would_be_decided_by_numbers(name):
 def test_the_readings_differ_where_the_text_is_ambiguous():
     """One reading holds, the other does not."""
     for name in ("NL-P-LAMRES", "NL-C-ONESETUP", "NL-C-COMP"):
-        (finding,) = claims.decide(name)
+        finding = decided(name, False)
         assert len({reading["verdict"] for reading in finding.readings}) == 2
