@@ -9,15 +9,13 @@ from typing import Final
 import numpy as np
 
 from wnverify.bounding.comparison import BOUNDS, all_bounds
-from wnverify.bounding.topics import Told, held
-from wnverify.finding import Evidence, Json, encode_array, seed_of
+from wnverify.bounding.topics import Told, at_most_one, curve
+from wnverify.finding import Json, encode_array, seed_of
 from wnverify.theory.network import Matrix, NetworkClass
 from wnverify.theory.sandwich import sandwich
 
 LEFT_OUT: Final = ("sharper", "massart")
 """Not drawn: lies between the closed form and the sample's own bound; is for k = 0 alone."""
-
-
 DRAWN: Final = tuple(name for name in BOUNDS if name not in LEFT_OUT)
 
 
@@ -63,31 +61,14 @@ def _told(points: Sequence[tuple[float, NetworkClass, Matrix]], axis: str, log: 
         for name in DRAWN:
             bound = limits.get(name)
             series.setdefault(name, []).append(None if bound is None else known.lower / bound)
-            if bound is None:
-                continue
-            if known.lower / bound > worst:
+            if bound is not None and known.lower / bound > worst:
                 worst = known.lower / bound
                 witness = {"X": encode_array(X), "k": network.k, "c": list(network.c)}
-    at: list[Json] = [value for value, _, _ in points]
-    curve: dict[str, Json] = {
-        "x": axis,
-        "y": "complexity ÷ bound",
-        "at": at,
-        "series": {BOUNDS[name]: values for name, values in series.items() if any(each is not None for each in values)},
-        "log": [*log, "y"],
-    }
+    seen = {BOUNDS[name]: values for name, values in series.items() if any(each is not None for each in values)}
+    drawn = curve(axis, "complexity ÷ bound", [value for value, _, _ in points], seen, [*log, "y"])
+    note = "the complexity exactly for k ≤ 1, between linear programs for k = 2, from below by single paths for k ≥ 3"
     return Told(
-        (
-            Evidence(
-                route="exact",
-                verdict=held(worst <= 1),
-                ratio=worst,
-                model="complexity ÷ bound, at most 1",
-                note="the complexity exactly for k ≤ 1, between linear programs for k = 2, from below by single paths "
-                "for k ≥ 3",
-                figures={"curve": curve},
-            ),
-        ),
+        (at_most_one(worst, note, curve=drawn),),
         conditions=("ReLU units, o = 1, one uniform sample",),
         witness=witness,
         strength="certified",

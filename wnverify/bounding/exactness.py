@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from wnverify.bounding.comparison import BOUNDS, all_bounds
-from wnverify.bounding.topics import Told, held
+from wnverify.bounding.topics import Told, at_most_one, curve, held
 from wnverify.finding import Evidence, Json, encode_array, seed_of
 from wnverify.theory.expected import expected_complexity
 from wnverify.theory.milp import ZERO, certified_complexity
@@ -82,13 +82,7 @@ def domination(seed: int, quick: bool) -> Told:
                 witness[name] = {"X": encode_array(X), "k": network.k, "c": network.c[0] if network.c else None}
     over = {name: value for name, value in tightest.items() if value > 1}
     routes = tuple(
-        Evidence(
-            route="exact",
-            verdict=held(value <= 1),
-            ratio=value,
-            model="complexity ÷ bound, at most 1",
-            note=f"{BOUNDS[name]}: largest complexity ÷ bound in {cases} samples",
-        )
+        at_most_one(value, f"{BOUNDS[name]}: largest complexity ÷ bound in {cases} samples")
         for name, value in tightest.items()
     )
     return Told(routes, witness={name: witness[name] for name in over} or None, strength="certified")
@@ -107,6 +101,8 @@ def width(seed: int, quick: bool) -> Told:
         batched.search(network, X, sign_vectors(0, 16, 5), project_rows_onto_l1_ball, width=w, steps=30).lower
         for w in widths
     ]
+    series: dict[str, list[Json]] = {"found by the search": list(found), "exact": [exact.value] * len(widths)}
+    drawn = curve("units in the hidden layer", "empirical Rademacher complexity", widths, series, ["x"])
     return Told(
         (
             Evidence(
@@ -115,15 +111,7 @@ def width(seed: int, quick: bool) -> Told:
                 ratio=max(found) / (exact.value + exact.error),
                 model="value found ÷ exact value, at most 1",
                 note="projected gradient ascent over the weights, all sign vectors",
-                figures={
-                    "curve": {
-                        "x": "units in the hidden layer",
-                        "y": "empirical Rademacher complexity",
-                        "at": list(widths),
-                        "series": {"found by the search": found, "exact": [exact.value] * len(widths)},
-                        "log": ["x"],
-                    }
-                },
+                figures={"curve": drawn},
             ),
         ),
         witness={"X": encode_array(X)},
@@ -156,13 +144,11 @@ def tightest_sample(seed: int, quick: bool) -> Told:
         if best > 1:
             worst = {"X": encode_array(at)}
         routes.append(
-            Evidence(
+            at_most_one(
+                best,
+                f"{BOUNDS[name]}: tightest sample found, {n} points in [-1, 1]^{m1}",
                 route="optimisation",
-                verdict=held(best <= 1),
-                ratio=best,
-                model="complexity ÷ bound, at most 1",
-                note=f"{BOUNDS[name]}: tightest sample found, {n} points in [-1, 1]^{m1}",
-                figures={"sample": np.round(at, 3).tolist()},
+                sample=np.round(at, 3).tolist(),
             )
         )
     return Told(tuple(routes), conditions=("one hidden layer of ReLU units, c = 1",), witness=worst)
@@ -219,13 +205,14 @@ def tanh(seed: int, quick: bool) -> Told:
         if worst > 1:
             witness = {"X": encode_array(X), "c": c}
         routes.append(
-            Evidence(
+            at_most_one(
+                worst,
+                f"c = {c}: between {known.lower:.4f} and {known.upper:.4f}; ReLU: {relu.value:.4f}",
                 route="enclosure",
-                verdict=held(worst <= 1),
-                ratio=worst,
-                model="certified upper end of the complexity ÷ smallest bound, at most 1",
-                note=f"c = {c}: between {known.lower:.4f} and {known.upper:.4f}; ReLU: {relu.value:.4f}",
-                figures={"lower": known.lower, "upper": known.upper, "relu": relu.value},
+                of="certified upper end of the complexity ÷ smallest bound",
+                lower=known.lower,
+                upper=known.upper,
+                relu=relu.value,
             )
         )
     return Told(tuple(routes), witness=witness, strength="certified")
@@ -244,14 +231,16 @@ def expected(seed: int, quick: bool) -> Told:
     worst = max(found.upper / bound for bound in limits.values())
     return Told(
         (
-            Evidence(
-                route="simulation",
-                verdict=held(worst <= 1),
-                ratio=worst,
-                model="upper end of the interval ÷ smallest bound, at most 1",
-                note=f"mean of {trials} exact values {found.mean:.4f}, {found.confidence:.1%} interval "
+            at_most_one(
+                worst,
+                f"mean of {trials} exact values {found.mean:.4f}, {found.confidence:.1%} interval "
                 f"[{found.lower:.4f}, {found.upper:.4f}]",
-                figures={"mean": found.mean, "lower": found.lower, "upper": found.upper, "trials": trials},
+                route="simulation",
+                of="upper end of the interval ÷ smallest bound",
+                mean=found.mean,
+                lower=found.lower,
+                upper=found.upper,
+                trials=trials,
             ),
         ),
         conditions=(f"one hidden layer of ReLU units, c = 1.5, n = {n}, uniform on [-1, 1]^{m1}",),

@@ -6,7 +6,7 @@ Topics about single samples and their exact values are in ``exactness``, curves 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from wnverify.finding import Evidence, Finding, Json, Verdict
@@ -189,3 +189,23 @@ def decide(subject: str, check: str, seed: int, quick: bool) -> list[Finding]:
 def held(holds: bool) -> Verdict:
     """``holds`` or ``refuted``."""
     return Verdict.HOLDS if holds else Verdict.REFUTED
+
+
+def at_most_one(
+    worst: float, note: str, *, route: str = "exact", of: str = "complexity ÷ bound", **figures: Json
+) -> Evidence:
+    """A route that holds while the largest quotient seen is no more than 1; ``of`` says which quotient."""
+    return Evidence(
+        route=route, verdict=held(worst <= 1), ratio=worst, model=f"{of}, at most 1", note=note, figures=figures
+    )
+
+
+def curve(x: str, y: str, at: Iterable[float], series: Mapping[str, Sequence[Json]], log: Sequence[str]) -> Json:
+    """The figure ``curve`` that the report draws: each series over ``at``; ``log`` names the logarithmic axes."""
+    return {
+        "x": x,
+        "y": y,
+        "at": list(at),
+        "series": {name: list(values) for name, values in series.items()},
+        "log": list(log),
+    }
