@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from claim_cases import decided, faults_of
 
+from wnverify.oracles.ratio import Ratio, map_model
 from wnverify.papers import claims, ledger
 from wnverify.papers.l1inf import class_balance, regression_data, regression_scale, reruns, training
+from wnverify.papers.l1inf.tables import TRAIN_SAMPLES
 
 VERDICTS = {
     "L1-P-HYP": "refuted",
@@ -88,6 +90,13 @@ def test_no_row_of_table_1_is_one_that_theorem_2_bounds():
     assert any("11 of 11 errors above 1" in note for note in notes)
 
 
+def agree(found, right, terms, *, condition=1.0, dtype="float64"):
+    """Whether the largest difference is what rounding of sums of ``terms`` excuses."""
+    found, right = np.asarray(found), np.asarray(right)
+    model = map_model(dtype, terms, condition=condition)
+    return Ratio(float(np.abs(found - right).max()), float(np.abs(right).max()), model).value <= 1
+
+
 @pytest.fixture
 def small():
     rng = np.random.default_rng(7)
@@ -102,15 +111,15 @@ def test_the_least_error_is_the_conditional_variance(small):
     A = regression_data.unmixed(np.eye(5))
     known = np.vstack([data.X, weights]) @ A
     _, residual, *_ = np.linalg.lstsq(known.T, data.beta @ A, rcond=None)
-    assert regression_data.floor_of(data, weights) == pytest.approx(1 + residual[0], rel=1e-9)
+    assert agree(regression_data.floor_of(data, weights), 1 + residual[0], 6, condition=np.linalg.cond(known))
 
 
 def test_mixing_has_the_covariance_of_the_text():
     """A Aᵀ has 1.08, 0.4 and 0.04 on its diagonals but for the first row, and unmixed is the transposed map."""
     A = regression_data.unmixed(np.eye(5))
     Z = np.random.default_rng(1).standard_normal((4, 6))
-    assert regression_data.mixed(Z) == pytest.approx(Z @ A.T, rel=1e-13)
-    assert (A @ A.T)[2] == pytest.approx([0.0, 0.4, 1.08, 0.4, 0.04], rel=1e-14)
+    assert agree(regression_data.mixed(Z), Z @ A.T, 6)
+    assert agree((A @ A.T)[2], [0.0, 0.4, 1.08, 0.4, 0.04], 5)
     assert list((A @ A.T)[0]) == [1.0, 0.2, 0.0, 0.0, 0.0]
 
 
@@ -126,7 +135,7 @@ def test_the_mean_of_the_variance_is_exact():
     low, high = Fraction(1), Fraction(3)
     A = regression_data.unmixed(np.eye(regression_data.INPUTS)[: regression_data.NONZERO])
     expected = float((A.sum(axis=0) ** 2).sum()) * 4 + float((A**2).sum()) / 3 + 1
-    assert float(regression_scale.mean_variance(low, high)) == pytest.approx(expected, rel=1e-12)
+    assert agree(float(regression_scale.mean_variance(low, high)), expected, regression_data.INPUTS)
 
 
 @pytest.mark.parametrize("alpha", [-1.0, 0.0, 1.0, 2.0])
@@ -140,10 +149,10 @@ def test_the_share_of_class_1_is_that_of_samples(spread, alpha):
 
 
 def test_even_classes_at_one_alpha():
-    """The α found has a share of one half."""
+    """The α found has a share of one half, to less than half of one of the paper's samples."""
     for spread in class_balance.SPREADS.values():
         (share,) = class_balance.shares([class_balance.balanced(spread)], spread)
-        assert share == pytest.approx(0.5, abs=1e-3)
+        assert abs(share - 0.5) * TRAIN_SAMPLES < 0.5
 
 
 @pytest.mark.parametrize("adam", [False, True], ids=["momentum", "adam"])
@@ -157,8 +166,10 @@ def test_training_stops_where_it_is_told(adam):
     assert run.error < 1e-2
     assert 0 < run.steps < 500
     again, out = training.tested(run, X, y, training.squared)
-    assert again == pytest.approx(run.error, rel=1e-5)
-    assert np.mean((out[:, 0] - y) ** 2) == pytest.approx(run.error, rel=1e-5)
+    # What is left of y after subtraction is as much less accurate as it is smaller.
+    condition = 2 * np.linalg.norm(y) / np.linalg.norm(out[:, 0] - y)
+    for error in (again, np.mean((out[:, 0] - y) ** 2)):
+        assert agree(error, run.error, 20, condition=condition, dtype="float32")
 
 
 def test_share_below_counts_weights_alone():
@@ -169,6 +180,7 @@ def test_share_below_counts_weights_alone():
 
 
 def test_the_rerun_has_the_printed_error_at_the_corrected_scale():
-    """A network trained with β up to 1.50 has 69.5 within a tenth; at 150 it is thousands of times that."""
-    assert reruns.regression(regression_scale.FITTING).test == pytest.approx(69.52, rel=0.1)
+    """With β up to 1.5 a trained network has the printed 69.52 within the claim's factor; at 150 thousands of times."""
+    test = reruns.regression(regression_scale.FITTING).test
+    assert max(test / 69.52, 69.52 / test) < reruns.FACTOR
     assert reruns.regression(regression_scale.PRINTED).test > 1e5
