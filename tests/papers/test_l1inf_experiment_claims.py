@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from claim_cases import decided, faults_of
 
+from wnverify.experiments.data import synthetic
 from wnverify.oracles.ratio import Ratio, map_model
 from wnverify.papers import claims, ledger
 from wnverify.papers.l1inf import class_balance, regression_data, regression_scale, reruns, training
@@ -101,8 +102,8 @@ def agree(found, right, terms, *, condition=1.0, dtype="float64"):
 def small():
     rng = np.random.default_rng(7)
     beta = np.array([1.0, -2.0, 0.5, 0.0, 3.0])
-    X = regression_data.mixed(rng.standard_normal((3, 6)))
-    return regression_data.Regression(X, X @ beta + rng.standard_normal(3), beta), rng.standard_normal((1, 5))
+    X = synthetic.mixed(rng.standard_normal((3, 6)))
+    return synthetic.Regression(X, X @ beta + rng.standard_normal(3), beta), rng.standard_normal((1, 5))
 
 
 def test_the_least_error_is_the_conditional_variance(small):
@@ -118,24 +119,24 @@ def test_mixing_has_the_covariance_of_the_text():
     """A Aᵀ has 1.08, 0.4 and 0.04 on its diagonals but for the first row, and unmixed is the transposed map."""
     A = regression_data.unmixed(np.eye(5))
     Z = np.random.default_rng(1).standard_normal((4, 6))
-    assert agree(regression_data.mixed(Z), Z @ A.T, 6)
+    assert agree(synthetic.mixed(Z), Z @ A.T, 6)
     assert agree((A @ A.T)[2], [0.0, 0.4, 1.08, 0.4, 0.04], 5)
     assert list((A @ A.T)[0]) == [1.0, 0.2, 0.0, 0.0, 0.0]
 
 
 def test_no_interpolation_beats_the_least_error():
     """The interpolation of least norm is a function of X x, so its error is at least the least one."""
-    data = regression_data.drawn(np.random.default_rng(2), 0.15, 1.5)
-    least = regression_data.floor_of(data, np.zeros((0, regression_data.INPUTS)))
+    data = synthetic.regression_samples(np.random.default_rng(2), 0.15, 1.5)
+    least = regression_data.floor_of(data, np.zeros((0, synthetic.REGRESSION_INPUTS)))
     assert 1 < least <= regression_data.minimum_norm_error(data) < regression_data.total_variance(data.beta)
 
 
 def test_the_mean_of_the_variance_is_exact():
     """E Var y over β, in fractions, is what the map gives for the mean and the variance of β."""
     low, high = Fraction(1), Fraction(3)
-    A = regression_data.unmixed(np.eye(regression_data.INPUTS)[: regression_data.NONZERO])
+    A = regression_data.unmixed(np.eye(synthetic.REGRESSION_INPUTS)[: synthetic.NONZERO])
     expected = float((A.sum(axis=0) ** 2).sum()) * 4 + float((A**2).sum()) / 3 + 1
-    assert agree(float(regression_scale.mean_variance(low, high)), expected, regression_data.INPUTS)
+    assert agree(float(regression_scale.mean_variance(low, high)), expected, synthetic.REGRESSION_INPUTS)
 
 
 @pytest.mark.parametrize("alpha", [-1.0, 0.0, 1.0, 2.0])
@@ -143,14 +144,14 @@ def test_the_mean_of_the_variance_is_exact():
 def test_the_share_of_class_1_is_that_of_samples(spread, alpha):
     """Quadrature and 40 000 samples agree within six standard errors."""
     (share,) = class_balance.shares([alpha], spread)
-    labels = class_balance.drawn(np.random.default_rng(5), 40_000, spread, alpha, 4).labels
+    labels = synthetic.labelled_samples(np.random.default_rng(5), 40_000, spread, alpha, 4).labels
     error = math.sqrt(max(share * (1 - share), 1e-4) / len(labels))
     assert abs(labels.mean() - share) <= 6 * error
 
 
 def test_even_classes_at_one_alpha():
     """The α found has a share of one half, to less than half of one of the paper's samples."""
-    for spread in class_balance.SPREADS.values():
+    for spread in synthetic.SPREADS.values():
         (share,) = class_balance.shares([class_balance.balanced(spread)], spread)
         assert abs(share - 0.5) * TRAIN_SAMPLES < 0.5
 

@@ -1,36 +1,9 @@
-"""The classification data of Sec. 5.2: samples, and the probability of class 1, by quadrature."""
+"""The probability of class 1 in the classification data of Sec. 5.2, by quadrature."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
-
-INPUTS: Final = 500
-SPREADS: Final = {"1/4 is the variance": 0.5, "1/4 is the deviation": 0.25}
-"""Standard deviation of x_{ij} given α, by reading of N(α/2, 1/4)."""
-
-
-class Samples(NamedTuple):
-    """X (n, 500) in float32 and labels (n,) in {0, 1}."""
-
-    X: Any
-    labels: Any
-
-
-def labels_of(X: Any) -> Any:
-    """1 where e^{x_1} + x_2² + 5 sin(x_3 x_4) − 3 > 0."""
-    import numpy as np
-
-    return (np.exp(X[:, 0]) + X[:, 1] ** 2 + 5 * np.sin(X[:, 2] * X[:, 3]) - 3 > 0).astype(np.int64)
-
-
-def drawn(rng: Any, count: int, spread: float, alpha: float | None, inputs: int = INPUTS) -> Samples:
-    """``count`` samples with the α given, or with an α of its own for each sample."""
-    import numpy as np
-
-    centre = rng.standard_normal((count, 1)) if alpha is None else np.full((count, 1), alpha)
-    X = centre / 2 + spread * rng.standard_normal((count, inputs))
-    return Samples(X.astype(np.float32), labels_of(X))
+from typing import Any
 
 
 def shares(alphas: Any, spread: float) -> Any:

@@ -6,10 +6,10 @@ import math
 from fractions import Fraction
 from typing import Final, NamedTuple
 
+from wnverify.experiments.data import synthetic
 from wnverify.finding import Evidence, Json, seed_of
 from wnverify.papers.claims import Measured, Part, Reading, by_ratio, claim, said
 from wnverify.papers.l1inf import class_balance
-from wnverify.papers.l1inf.class_balance import SPREADS
 from wnverify.papers.l1inf.tables import NO_LIMIT, TABLE_2, TABLE_3, TEST_SAMPLES, TRIALS
 
 NORMAL_QUANTILE: Final = 6.0
@@ -36,13 +36,14 @@ def independent_coordinates(formula: Fraction, quick: bool) -> Measured:
     import numpy as np
 
     readings = []
-    for text, spread in SPREADS.items():
+    for text, spread in synthetic.SPREADS.items():
         for whose, shared in (("one α", Fraction(0)), ("an α for each sample", Fraction(1, 4))):
             # α/2 has variance 1/4; given α the coordinates are independent.
             variance = shared + Fraction(spread) ** 2
             correlation = shared / variance
             rng = np.random.default_rng(seed_of("l1inf", "generator", text, whose))
-            X = class_balance.drawn(rng, DRAWS // 4 if quick else DRAWS, spread, 1.0 if shared == 0 else None, 4).X
+            count, alpha = (DRAWS // 4 if quick else DRAWS), (1.0 if shared == 0 else None)
+            X = synthetic.labelled_samples(rng, count, spread, alpha, 4).X
             found = float(np.corrcoef(X[:, :2].T)[0, 1])
             allowed = NORMAL_QUANTILE * (1 - float(correlation) ** 2) / math.sqrt(len(X))
             simulated = by_ratio(
@@ -91,7 +92,7 @@ PRINTED: Final = Accuracies(
 def class_shares(formula: Accuracies, quick: bool) -> Measured:
     readings = []
     told = float(formula.constant) / 100
-    for text, spread in SPREADS.items():
+    for text, spread in synthetic.SPREADS.items():
         share, by_alpha = class_balance.overall(spread)
         larger = max(share, 1 - share)
         witness: Json = {
@@ -105,7 +106,7 @@ def class_shares(formula: Accuracies, quick: bool) -> Measured:
             routes.append(_counted(told, spread))
         parts = [Part("constant answer", routes, witness), *_above(formula, max(told, 1 - told))]
         readings.append(Reading(f"an α for each sample, {text}", parts))
-    for text, spread in SPREADS.items():
+    for text, spread in synthetic.SPREADS.items():
         low, high = class_balance.shares([0.0, 2.0], spread)
         met = bool(low < told < high)
         alpha = f" (at α = {class_balance.balanced(spread, told):.3f})" if met and not quick else ""
@@ -145,7 +146,7 @@ def _counted(told: float, spread: float) -> Evidence:
     import numpy as np
 
     rng = np.random.default_rng(seed_of("l1inf", "balance", spread))
-    samples = class_balance.drawn(rng, DRAWS, spread, None, 4)
+    samples = synthetic.labelled_samples(rng, DRAWS, spread, None, 4)
     share = float(samples.labels.mean())
     error = math.sqrt(share * (1 - share) * (1 / DRAWS + 1 / (TRIALS * TEST_SAMPLES)))
     return _share(told, share, error, f"{DRAWS} samples counted", "simulation")

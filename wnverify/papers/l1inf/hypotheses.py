@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
+from wnverify.experiments.data import synthetic
 from wnverify.finding import Json, seed_of
 from wnverify.papers.claims import Measured, Part, claim, said
-from wnverify.papers.l1inf import class_balance, regression_data
-from wnverify.papers.l1inf.class_balance import SPREADS
 from wnverify.papers.l1inf.tables import NO_LIMIT, TABLE_1, TABLE_2, exactly, limit
 
 COUNT: Final = 100
@@ -27,7 +26,7 @@ def cube_regression() -> float:
 
 def cube_classification() -> float:
     """The largest P(x ∈ [−1, 1]^500) over the readings of Sec. 5.2: one α, at 0, or an α for each sample."""
-    return max(math.erf(1 / (spread * math.sqrt(2))) ** 500 for spread in SPREADS.values())
+    return max(math.erf(1 / (spread * math.sqrt(2))) ** 500 for spread in synthetic.SPREADS.values())
 
 
 def squared(f: Fraction, y: Fraction) -> Fraction:
@@ -40,12 +39,12 @@ def truncated(f: Fraction, y: Fraction) -> Fraction:
 
 
 def regression_inputs(rng: Any) -> Any:
-    return regression_data.mixed(rng.standard_normal((COUNT, regression_data.INPUTS + 1)))
+    return synthetic.mixed(rng.standard_normal((COUNT, synthetic.REGRESSION_INPUTS + 1)))
 
 
 def classification_inputs(rng: Any) -> Any:
     """An α for each sample, 1/4 as the deviation: the reading with most samples in the cube but for one α near 0."""
-    return class_balance.drawn(rng, COUNT, min(SPREADS.values()), None).X
+    return synthetic.labelled_samples(rng, COUNT, min(synthetic.SPREADS.values()), None).X
 
 
 class Inputs(NamedTuple):

@@ -6,9 +6,9 @@ import math
 from fractions import Fraction
 from typing import Final, NamedTuple
 
+from wnverify.experiments.data import synthetic
 from wnverify.finding import Json
 from wnverify.papers.claims import Measured, Part, Reading, claim, said
-from wnverify.papers.l1inf import regression_data
 
 
 class Indices(NamedTuple):
@@ -79,7 +79,7 @@ INFLATION, CONDITION_INDEX = 5, 10
 def multicollinearity(formula: Coupling, quick: bool) -> Measured:
     a, b, c = formula
     diagonals = [a * a + b * b + c * c, a * b + b * c, a * c]
-    size = 100 if quick else regression_data.INPUTS
+    size = 100 if quick else synthetic.REGRESSION_INPUTS
     inflation, index = _diagnostics(size, tuple(map(float, formula)))
     witness: Json = {
         "Cov(x_j, x_{j+h}), h = 0, 1, 2": [str(x) for x in diagonals],
@@ -144,7 +144,7 @@ def network(formula: Layers, quick: bool) -> Measured:
         ("literally: no hidden layer, 300 outputs", formula.literal),
         ("a hidden layer of 300 units, then one linear output", formula.usual),
     ):
-        fits = (widths[0], widths[-1]) == (regression_data.INPUTS, 1)
+        fits = (widths[0], widths[-1]) == (synthetic.REGRESSION_INPUTS, 1)
         constrained = len(widths) - 2
         note = f"{'-'.join(map(str, widths))}: {constrained} hidden layers, to which c applies"
         witness: Json = {"network": "-".join(map(str, widths)), "x in": "ℝ^1000", "y in": "ℝ"}

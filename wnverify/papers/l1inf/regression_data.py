@@ -1,30 +1,12 @@
-"""The regression data of Sec. 5.1, and test errors that follow from them without any training."""
+"""Test errors on the regression data of Sec. 5.1 that follow without any training."""
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-INPUTS: Final = 1000
-SAMPLES: Final = 500
-TEST: Final = 1500
-NONZERO: Final = 100
+from wnverify.experiments.data.synthetic import COUPLING, Regression
+
 UNITS: Final = 300
-COUPLING: Final = 0.2
-
-
-class Regression(NamedTuple):
-    """Samples X (n, d), y (n,), and the coefficients β (d,)."""
-
-    X: Any
-    y: Any
-    beta: Any
-
-
-def mixed(Z: Any) -> Any:
-    """X (n, d) from Z (n, d + 1): x_1 = z_1, x_j = z_j + 0.2 (z_{j−1} + z_{j+1}); z_{d+1} is drawn as well."""
-    X = Z[:, :-1].copy()
-    X[:, 1:] += COUPLING * (Z[:, :-2] + Z[:, 2:])
-    return X
 
 
 def unmixed(M: Any) -> Any:
@@ -36,20 +18,6 @@ def unmixed(M: Any) -> Any:
     out[:, :-2] += COUPLING * M[:, 1:]
     out[:, 2:] += COUPLING * M[:, 1:]
     return out
-
-
-def drawn(rng: Any, low: float, high: float) -> Regression:
-    """500 samples as in Sec. 5.1 with β_i ~ Unif(low, high) for i ≤ 100 and noise of variance 1."""
-    import numpy as np
-
-    beta = np.zeros(INPUTS)
-    beta[:NONZERO] = rng.uniform(low, high, NONZERO)
-    return sampled(rng, beta, SAMPLES)
-
-
-def sampled(rng: Any, beta: Any, count: int) -> Regression:
-    X = mixed(rng.standard_normal((count, INPUTS + 1)))
-    return Regression(X, X @ beta + rng.standard_normal(count), beta)
 
 
 def total_variance(beta: Any) -> float:

@@ -7,6 +7,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from wnverify.experiments.data import synthetic
 from wnverify.finding import Evidence, Json, seed_of
 from wnverify.oracles.ratio import REFUTES_FROM
 from wnverify.papers.claims import Measured, Part, by_ratio, claim
@@ -36,8 +37,8 @@ def _least(low: float, high: float, draw: int) -> float:
     import numpy as np
 
     rng = np.random.default_rng(seed_of("l1inf", "regression", draw))
-    data = regression_data.drawn(rng, low, high)
-    weights = rng.standard_normal((regression_data.UNITS, regression_data.INPUTS))
+    data = synthetic.regression_samples(rng, low, high)
+    weights = rng.standard_normal((regression_data.UNITS, synthetic.REGRESSION_INPUTS))
     return regression_data.floor_of(data, weights)
 
 
@@ -87,7 +88,7 @@ def scale_of_coefficients(formula: Scale, quick: bool) -> Measured:
     draws = 1 if quick else 3
     floor, witness = not_below_the_floor(formula, draws)
     rng = np.random.default_rng(seed_of("l1inf", "regression", 0))
-    data = regression_data.drawn(rng, *interval(formula))
+    data = synthetic.regression_samples(rng, *interval(formula))
     known = regression_data.minimum_norm_error(data)
     off = abs(math.log(float(formula.test) / known)) / math.log(2)
     order = by_ratio(
@@ -115,7 +116,7 @@ def mean_variance(low: Fraction, high: Fraction) -> Fraction:
     >>> round(float(mean_variance(Fraction("0.15"), Fraction("1.50"))), 2)
     149.76
     """
-    count = regression_data.NONZERO
+    count = synthetic.NONZERO
     mean = (low + high) / 2
     square = mean**2 + (high - low) ** 2 / 12
     diagonal = 1 + (count - 1) * Fraction(108, 100)

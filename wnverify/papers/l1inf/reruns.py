@@ -10,9 +10,10 @@ import math
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from wnverify.experiments.data import synthetic
 from wnverify.finding import Evidence, Json, seed_of
 from wnverify.papers.claims import Measured, Part, by_ratio, claim, said
-from wnverify.papers.l1inf import class_balance, regression_data, training
+from wnverify.papers.l1inf import class_balance, training
 from wnverify.papers.l1inf.regression_scale import (
     BELOW_THE_LEAST,
     FITTING,
@@ -55,8 +56,8 @@ def regression(scale: Scale) -> Rerun:
     low, high = interval(scale)
     unit = high / 1.5
     rng = np.random.default_rng(seed_of("l1inf", "rerun", "regression"))
-    data = regression_data.drawn(rng, low, high)
-    fresh = regression_data.sampled(rng, data.beta, regression_data.TEST)
+    data = synthetic.regression_samples(rng, low, high)
+    fresh = synthetic.sampled(rng, data.beta, synthetic.REGRESSION_TEST)
     layers = training.initial(rng, NETWORKS["regression"])
     X, y = data.X.astype(np.float32), (data.y / unit).astype(np.float32)
     run = training.train(layers, X, y, training.squared, step=1e-3, below=5e-4, limit=400)
@@ -124,8 +125,8 @@ def classification(spread: float, alpha: float | None) -> Run:
     import numpy as np
 
     rng = np.random.default_rng(seed_of("l1inf", "rerun", "classification", spread, alpha))
-    data = class_balance.drawn(rng, TRAIN_SAMPLES, spread, alpha)
-    fresh = class_balance.drawn(rng, TEST_SAMPLES, spread, alpha)
+    data = synthetic.labelled_samples(rng, TRAIN_SAMPLES, spread, alpha)
+    fresh = synthetic.labelled_samples(rng, TEST_SAMPLES, spread, alpha)
     layers = training.initial(rng, NETWORKS["classification"])
     run = training.train(
         layers, data.X, data.labels, training.cross_entropy, step=1e-3, below=5e-3, limit=400, adam=True
@@ -152,7 +153,7 @@ def classification(spread: float, alpha: float | None) -> Run:
 )
 def classification_again(formula: Classification, quick: bool) -> Measured:
     runs: dict[str, Run] = {}
-    for text, spread in list(class_balance.SPREADS.items())[: 1 if quick else None]:
+    for text, spread in list(synthetic.SPREADS.items())[: 1 if quick else None]:
         runs[f"an α for each sample, {text}"] = classification(spread, None)
         if not quick:
             runs[f"one α, {text}"] = classification(spread, class_balance.balanced(spread))

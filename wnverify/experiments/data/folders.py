@@ -1,0 +1,142 @@
+"""Images in folders, one folder a class: ImageNet's ``train/<class>/*.JPEG`` and ``val/<class>/*``, faces likewise.
+
+Images are read when they are taken, turned to RGB, their shorter side resized (bilinear) and the centre cut out, so
+that a batch has one shape; random cropping belongs to ``augmentation``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from wnverify.experiments.data.files import directory, listed
+from wnverify.experiments.data.samples import DataError, Dataset
+from wnverify.finding import seed_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from wnverify.experiments.data.samples import Indices
+
+SUFFIXES: Final = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm")
+TEST_NAMES: Final = ("val", "test")
+CHANNELS: Final = {"RGB": 3, "L": 1}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class ImageFiles:
+    """Paths and labels; ``take`` reads (count, channels, size, size) in uint8."""
+
+    paths: tuple[Path, ...]
+    labels: NDArray[Any]
+    size: int
+    mode: str
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def take(self, indices: Indices) -> tuple[NDArray[Any], NDArray[Any]]:
+        import numpy as np
+
+        chosen = np.asarray(indices, dtype=np.int64)
+        images = [read(self.paths[i], self.size, self.mode) for i in chosen]
+        return np.stack(images) if images else np.zeros((0, CHANNELS[self.mode], self.size, self.size), np.uint8), (
+            self.labels[chosen]
+        )
+
+
+def read(path: Path, size: int, mode: str = "RGB") -> NDArray[Any]:
+    """One image (channels, size, size) in uint8; ``DataError`` names the file that is truncated or no image."""
+    import numpy as np
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as opened:
+            image = opened.convert(mode)
+    except UnidentifiedImageError:
+        begins = path.read_bytes()[:4].hex(" ") or "no bytes"
+        raise DataError(f"{path.parent.name}/{path.name}: byte 0 begins no known image; got {begins}") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        bytes_there = path.stat().st_size
+        raise DataError(f"{path.parent.name}/{path.name} breaks off among its {bytes_there} bytes: {error}") from None
+    scale = size / min(image.size)
+    wide, high = (max(size, round(side * scale)) for side in image.size)
+    left, top = (wide - size) // 2, (high - size) // 2
+    cut = image.resize((wide, high), Image.Resampling.BILINEAR).crop((left, top, left + size, top + size))
+    array = np.asarray(cut, np.uint8)
+    return array.transpose(2, 0, 1) if mode == "RGB" else array[None]
+
+
+def image_folders(path: str | Path, size: int = 224) -> Dataset:
+    """ImageNet-style folders: ``train`` and ``val`` (or ``test``) in ``path``, each with one folder a class."""
+    folder = directory(path)
+    train = folder / "train"
+    test = next((folder / name for name in TEST_NAMES if (folder / name).is_dir()), None)
+    if not train.is_dir() or test is None:
+        raise DataError(f"{folder.name} must hold the folders train and val (or test); it holds {listed(folder)}")
+    classes = _classes(train)
+    if (there := _classes(test)) != classes:
+        odd = sorted(set(there) ^ set(classes))
+        raise DataError(
+            f"train and {test.name} must have the same classes; {', '.join(odd[:5])} is in one of them only"
+        )
+    return Dataset(
+        "image_folders",
+        _files(train, classes, size, "RGB"),
+        _files(test, classes, size, "RGB"),
+        shape=(3, size, size),
+        classes=len(classes),
+    )
+
+
+def faces(path: str | Path, seed: int, size: int = 64, train_per_person: int = 170) -> Dataset:
+    """Grey faces, one folder a person (as PIE is handed out): ``train_per_person`` of each drawn for training.
+
+    ``DataError`` where a person has no more images than that.
+    """
+    import numpy as np
+
+    folder = directory(path)
+    classes = _classes(folder)
+    every = _files(folder, classes, size, "L")
+    rng = np.random.default_rng(seed_of("data", "faces", seed))
+    kept = np.zeros(len(every), dtype=bool)
+    for label, name in enumerate(classes):
+        members = np.flatnonzero(every.labels == label)
+        if len(members) <= train_per_person:
+            raise DataError(f"{name} must have more than {train_per_person} images; it has {len(members)}")
+        kept[rng.permutation(members)[:train_per_person]] = True
+    train, test = (
+        ImageFiles(
+            tuple(path for path, keep in zip(every.paths, mask, strict=True) if keep), every.labels[mask], size, "L"
+        )
+        for mask in (kept, ~kept)
+    )
+    decided = (f"{train_per_person} images of each person are drawn for training, the rest tests",)
+    return Dataset("faces", train, test, shape=(1, size, size), classes=len(classes), decided=decided)
+
+
+def _classes(folder: Path) -> list[str]:
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if len(names) < 2:
+        raise DataError(f"{folder.name} must hold a folder for each class, two at least; it holds {listed(folder)}")
+    return names
+
+
+def _files(folder: Path, classes: list[str], size: int, mode: str) -> ImageFiles:
+    import numpy as np
+
+    if size < 1:
+        raise ValueError(f"size must be a number of pixels, at least 1; got {size}")
+    paths: list[Path] = []
+    labels: list[int] = []
+    for label, name in enumerate(classes):
+        found = sorted(path for path in (folder / name).iterdir() if path.suffix.lower() in SUFFIXES)
+        if not found:
+            raise DataError(
+                f"{folder.name}/{name} must hold images ({', '.join(SUFFIXES)}); it holds {listed(folder / name)}"
+            )
+        paths += found
+        labels += [label] * len(found)
+    return ImageFiles(tuple(paths), np.array(labels, dtype=np.int64), size, mode)
