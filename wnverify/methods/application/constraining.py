@@ -73,5 +73,12 @@ def remembered(model: nn.Module, method: str, attached: Any) -> None:
     _ATTACHED.setdefault(model, []).append((method, attached))
 
 
+def resume(model: nn.Module, steps: int) -> None:
+    """Let every constraint on the optimisers of this model count on from ``steps``: those with a period need it."""
+    for _, attached in _ATTACHED.get(model, []):
+        if isinstance(attached, Attached):
+            attached.steps = steps
+
+
 def _bias(layer: nn.Module) -> nn.Parameter | None:
     return layer._parameters.get("bias")

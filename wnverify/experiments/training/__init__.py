@@ -1,0 +1,1 @@
+"""Training runs: settings as data, schedules, checkpoints, monitors, and the loop that ties them together."""

@@ -1,0 +1,227 @@
+"""One training run: a network, a method, an optimiser; resumed bit for bit where it was interrupted.
+
+Every random choice of an epoch (order, augmentation, dropout, noise) is drawn from the run's seed and the number of
+the epoch, so that a run that goes on from a checkpoint makes the choices that it would have made.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import wnverify
+from wnverify.experiments.data.augmentation import augment, scaling_of
+from wnverify.experiments.data.samples import Dataset
+from wnverify.experiments.networks.table import build
+from wnverify.experiments.training import checkpoints, monitors
+from wnverify.experiments.training.checkpoints import Checkpoint
+from wnverify.experiments.training.metrics import LOSSES, evaluate
+from wnverify.experiments.training.settings import PLAIN, Settings
+from wnverify.finding import seed_of
+from wnverify.methods.application.constraining import resume as resume_counting
+from wnverify.methods.catalogue import find
+
+AUTOCAST: Final = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+Watch = Callable[[dict[str, Any]], object]
+
+
+class DivergedError(RuntimeError):
+    """The loss or a weight is not finite: the message has step, layer and the last good checkpoint."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """The trained model, and one record an epoch: epoch, steps, rate, train and test figures, monitors."""
+
+    settings: Settings
+    model: nn.Module
+    history: list[dict[str, Any]]
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """The record of the last epoch."""
+        return self.history[-1]
+
+
+def train(
+    settings: Settings,
+    data: Dataset,
+    *,
+    folder: Path | None = None,
+    resume: bool = False,
+    device: str = "cpu",
+    every: int = 1,
+    watch: Watch | None = None,
+) -> Run:
+    """Train as ``settings`` say and return what came of it.
+
+    ``folder``: where a checkpoint is written after every ``every`` epochs; ``resume`` goes on from it (from the start
+    where there is none).  Figures and monitors are recorded at the same epochs and at the last.  ``watch`` gets each
+    record.  Raises ``DivergedError`` where the loss or a weight is no longer finite, ``ValueError`` for settings that
+    do not fit the data or a checkpoint of another run.
+    """
+    _fits(settings, data)
+    made = _Made(settings, data, device)
+    begun = 0
+    history: list[dict[str, Any]] = []
+    if resume and folder is not None and (stored := checkpoints.load(folder, settings.to_json())) is not None:
+        made.restore(stored)
+        begun, history = stored.epoch, list(stored.history)
+    for epoch in range(begun, settings.epochs):
+        due = (epoch + 1) % every == 0 or epoch + 1 == settings.epochs or settings.stop_below is not None
+        loss = made.epoch(epoch, folder, watched=due)
+        done = settings.stop_below is not None and loss < settings.stop_below
+        if (epoch + 1) % every and epoch + 1 < settings.epochs and not done:
+            continue
+        record = made.record(epoch + 1)
+        history.append(record)
+        if folder is not None:
+            checkpoints.save(folder, settings.to_json(), made.checkpoint(epoch + 1, history))
+        if watch is not None:
+            watch(record)
+        if done:
+            break
+    return Run(settings, made.model, history)
+
+
+def _fits(settings: Settings, data: Dataset) -> None:
+    wanted = "squared" if data.classes is None else "cross_entropy"
+    if settings.loss != wanted:
+        raise ValueError(f"loss must be {wanted} for {data.name}, a {data.task}; got {settings.loss!r}")
+    if not len(data.train) or not len(data.test):
+        raise ValueError(
+            f"{data.name} must have samples to train and to test on; got {len(data.train)}, {len(data.test)}"
+        )
+
+
+class _Made:
+    """The objects of one run."""
+
+    def __init__(self, settings: Settings, data: Dataset, device: str):
+        self.settings, self.data, self.device = settings, data, device
+        self.model = build(settings.network, data.shape, data.classes or 1, settings.seed).to(device)
+        self.scale = scaling_of(data.train) if len(data.shape) == 3 else None
+        self.optimizer, self.penalized = _applied(self.model, settings)
+        self.scaler = torch.amp.GradScaler(torch.device(device).type, enabled=settings.precision == "float16")
+        self.steps = 0
+        self.gradients: dict[str, dict[str, float]] = {}
+
+    def prepare(self, x: Any) -> Tensor:
+        """A batch as the network takes it."""
+        return torch.as_tensor(np.ascontiguousarray(self.scale(x) if self.scale else x), device=self.device)
+
+    def epoch(self, epoch: int, folder: Path | None, *, watched: bool) -> float:
+        """Every sample once; the mean training loss.  ``watched``: the gradients of the last step are looked at."""
+        settings, samples = self.settings, self.data.train
+        rng = np.random.default_rng(seed_of("training", settings.seed, "epoch", epoch))
+        order, total = rng.permutation(len(samples)), 0.0
+        batches = math.ceil(len(order) / settings.batch)
+        devices = [torch.device(self.device)] if self.device != "cpu" else []
+        self.model.train()
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(seed_of("training", settings.seed, "noise", epoch) % 2**63)
+            for k in range(batches):
+                rate = settings.rate * settings.schedule.at(epoch + k / batches, settings.epochs)
+                for group in self.optimizer.param_groups:
+                    group["lr"] = rate
+                x, y = samples.take(order[k * settings.batch : (k + 1) * settings.batch])
+                last = watched and k == batches - 1
+                loss = self._step(augment(settings.augmentation, x, rng), y, epoch, watched=last)
+                if not math.isfinite(loss):
+                    raise DivergedError(self._diverged(loss, folder))
+                total += loss * len(y)
+                self.steps += 1
+        return total / len(order)
+
+    def _step(self, x: Any, y: Any, epoch: int, *, watched: bool) -> float:
+        settings = self.settings
+        inputs, targets = self.prepare(x), torch.as_tensor(y, device=self.device)
+        self.optimizer.zero_grad()
+        dtype = AUTOCAST.get(settings.precision)
+        with torch.autocast(torch.device(self.device).type, dtype, enabled=dtype is not None):
+            scores = self.model(inputs)
+        loss = LOSSES[settings.loss](scores.float(), targets)
+        whole = loss
+        if self.penalized:
+            needs = inputs.float() if settings.method and "jacobian" in settings.method else None
+            whole = loss + wnverify.penalty(self.model, inputs=needs, epoch=epoch)
+        scaled: Any = self.scaler.scale(whole)
+        scaled.backward()
+        if watched:
+            # Before the step: a gradient has to do with the weight at which it was taken.
+            self.scaler.unscale_(self.optimizer)
+            self.gradients = monitors.of_gradients(self.model, float(self.optimizer.param_groups[0]["lr"]))
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return float(loss.detach())
+
+    def _diverged(self, loss: float, folder: Path | None) -> str:
+        wrong = [name for name, parameter in self.model.named_parameters() if not torch.isfinite(parameter).all()]
+        where = f"the first weight that is not finite is {wrong[0]}" if wrong else "all weights are finite"
+        kept = folder is not None and (folder / checkpoints.NAME).exists()
+        last = f"the last good state is in {checkpoints.NAME}" if kept else "there is no checkpoint"
+        return f"the loss is {loss} at step {self.steps}: {where}; {last}"
+
+    def record(self, epoch: int) -> dict[str, Any]:
+        """Figures and monitors after ``epoch`` epochs."""
+        settings, data = self.settings, self.data
+        rate = float(self.optimizer.param_groups[0]["lr"])
+        train, test = (
+            evaluate(self.model, part, settings.loss, data.classes, self.prepare) for part in (data.train, data.test)
+        )
+        weights = monitors.of_weights(self.model)
+        return {
+            "epoch": epoch,
+            "steps": self.steps,
+            "rate": rate,
+            "train": train,
+            "test": test,
+            "generalization": test["loss"] - train["loss"],
+            "sparsity": monitors.sparsity(self.model),
+            "layers": {name: weights[name] | self.gradients.get(name, {}) for name in weights},
+        }
+
+    def checkpoint(self, epoch: int, history: list[dict[str, Any]]) -> Checkpoint:
+        """The state of every object."""
+        return Checkpoint(
+            epoch, self.model.state_dict(), self.optimizer.state_dict(), self.scaler.state_dict(), history
+        )
+
+    def restore(self, stored: Checkpoint) -> None:
+        """Go on where ``stored`` left."""
+        self.model.load_state_dict(stored.model)
+        self.optimizer.load_state_dict(stored.optimizer)
+        self.scaler.load_state_dict(stored.scaler)
+        self.steps = int(stored.history[-1]["steps"])
+        resume_counting(self.model, self.steps)
+
+
+def _applied(model: nn.Module, settings: Settings) -> tuple[torch.optim.Optimizer, bool]:
+    """The method on the model, and its optimiser; whether a penalty is to be added to the loss."""
+    rows = [find(name) for name in settings.method.split("+")] if settings.method != PLAIN else []
+    options: dict[str, Any] = {"layers": settings.layers, **settings.options}
+    # A parametrization brings parameters of its own, a constraint needs the optimiser of the final ones.
+    late = any(row.kind == "constraint" or row.id == "scale_and_bias" for row in rows)
+    if rows and not late:
+        wnverify.apply(model, settings.method, **options)
+    optimizer = _optimizer(model, settings)
+    if late:
+        wnverify.apply(model, settings.method, optimizer=optimizer, **options)
+    return optimizer, any(row.kind == "penalty" for row in rows)
+
+
+def _optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimizer:
+    parameters = list(model.parameters())
+    if settings.optimizer == "adam":
+        return torch.optim.Adam(parameters, settings.rate, weight_decay=settings.weight_decay)
+    nesterov = settings.optimizer == "nesterov"
+    return torch.optim.SGD(
+        parameters, settings.rate, momentum=settings.momentum, weight_decay=settings.weight_decay, nesterov=nesterov
+    )

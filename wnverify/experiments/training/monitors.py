@@ -1,0 +1,97 @@
+"""What is watched while a network trains: the weights that its layers use, and the gradients of their parameters.
+
+For a layer with weight W (n, d), further axes flattened, V the parameter behind it (W itself where there is none):
+
+    row norms ‖w_i‖, row means, orthogonality residual ‖W Wᵀ − I‖_F, share of zeros,
+    gradient sums |∇_i · 1| / (‖∇_i‖ √d), radial share |∇_i · v_i| / (‖∇_i‖ ‖v_i‖), effective rate η / mean ‖v_i‖².
+
+The effective learning rate is that of a scale-invariant weight (van Laarhoven 2017, section 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+SMALL: Final = 1e-3
+"""Entries of at most this magnitude are counted as small, beside exact zeros."""
+ORTHOGONALITY_ROWS: Final = 512
+"""W Wᵀ is not formed above this many rows."""
+
+
+def weighted(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Every linear and convolutional layer by name, in the model's order."""
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
+            yield name, module
+
+
+def source_of(module: nn.Module) -> Tensor:
+    """The parameter that is trained: V behind a parametrized weight, the weight itself otherwise."""
+    if parametrize.is_parametrized(module, "weight"):
+        behind: Any = module.parametrizations
+        entry = behind["weight"]
+        source: Tensor = entry.original if hasattr(entry, "original") else entry.original0
+        if not hasattr(entry, "original"):
+            source = max((p for p in entry.parameters(recurse=False)), key=lambda p: p.numel())
+        return source
+    return module.get_parameter("weight")
+
+
+@torch.no_grad()
+def of_weights(model: nn.Module) -> dict[str, dict[str, float]]:
+    """Layer by layer: norms, means, orthogonality residual, shares of zero and small entries."""
+    seen = {}
+    for name, module in weighted(model):
+        weight: Any = module.weight
+        W = weight.detach().flatten(1).double()
+        norms, means = W.norm(dim=1), W.mean(dim=1)
+        entry = {
+            "norm_least": float(norms.min()),
+            "norm_mean": float(norms.mean()),
+            "norm_largest": float(norms.max()),
+            "mean_largest": float(means.abs().max()),
+            "zero": float((W == 0).double().mean()),
+            "small": float((W.abs() <= SMALL).double().mean()),
+        }
+        if len(W) <= min(ORTHOGONALITY_ROWS, W.shape[1]):
+            identity = torch.eye(len(W), dtype=W.dtype, device=W.device)
+            entry["orthogonality"] = float((W @ W.mT - identity).norm())
+        seen[name] = entry
+    return seen
+
+
+@torch.no_grad()
+def of_gradients(model: nn.Module, rate: float) -> dict[str, dict[str, float]]:
+    """Layer by layer, from the gradients that a backward has left: sums, radial share, effective rate."""
+    seen = {}
+    for name, module in weighted(model):
+        source = source_of(module)
+        if source.grad is None:
+            continue
+        V, gradient = source.detach().flatten(1).double(), source.grad.flatten(1).double()
+        norm = gradient.norm(dim=1).clamp_min(torch.finfo(torch.float64).tiny)
+        size = V.norm(dim=1).clamp_min(torch.finfo(torch.float64).tiny)
+        seen[name] = {
+            "gradient": float(gradient.norm()),
+            "gradient_sum": float((gradient.sum(dim=1).abs() / (norm * V.shape[1] ** 0.5)).max()),
+            "gradient_radial": float(((gradient * V).sum(dim=1).abs() / (norm * size)).max()),
+            "effective_rate": rate / float((size * size).mean()),
+        }
+    return seen
+
+
+def sparsity(model: nn.Module) -> dict[str, float]:
+    """Share of exact zeros, of entries of at most 0.001, and the number kept, over all weights, biases aside."""
+    zero = small = total = 0
+    for _, module in weighted(model):
+        weight: Any = module.weight
+        W = weight.detach()
+        zero += int((W == 0).sum())
+        small += int((W.abs() <= SMALL).sum())
+        total += W.numel()
+    return {"zero": zero / total, "small": small / total, "kept": float(total - zero)}
