@@ -136,6 +136,7 @@ NETWORKS: Final = {
             published="25.5",
             source="Xie et al. 2017, Table 1",
         ),
+        Network("cnn_digits", "short runs", (1, 8, 8), 10, f"{_HERE}.plain:cnn_digits"),
         Network("dgcnn", "CWO, Table 5", (3, 1024), 40, f"{_HERE}.dgcnn:dgcnn", reading="20 neighbours"),
     )
 }

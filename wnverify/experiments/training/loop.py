@@ -59,16 +59,18 @@ def train(
     device: str = "cpu",
     every: int = 1,
     watch: Watch | None = None,
+    after_step: Callable[[nn.Module, int], object] | None = None,
 ) -> Run:
     """Train as ``settings`` say and return what came of it.
 
     ``folder``: where a checkpoint is written after every ``every`` epochs; ``resume`` goes on from it (from the start
     where there is none).  Figures and monitors are recorded at the same epochs and at the last.  ``watch`` gets each
-    record.  Raises ``DivergedError`` where the loss or a weight is no longer finite, ``ValueError`` for settings that
-    do not fit the data or a checkpoint of another run.
+    record, ``after_step`` the model and the number of steps made.  Raises ``DivergedError`` where the loss or a weight
+    is no longer finite, ``ValueError`` for settings that do not fit the data or a checkpoint of another run.
     """
     _fits(settings, data)
     made = _Made(settings, data, device)
+    made.after_step = after_step
     begun = 0
     history: list[dict[str, Any]] = []
     if resume and folder is not None and (stored := checkpoints.load(folder, settings.to_json())) is not None:
@@ -108,10 +110,11 @@ class _Made:
         self.settings, self.data, self.device = settings, data, device
         self.model = build(settings.network, data.shape, data.classes or 1, settings.seed).to(device)
         self.scale = scaling_of(data.train) if len(data.shape) == 3 else None
-        self.optimizer, self.penalized = _applied(self.model, settings)
+        self.optimizer, self.penalized = applied(self.model, settings)
         self.scaler = torch.amp.GradScaler(torch.device(device).type, enabled=settings.precision == "float16")
         self.steps = 0
         self.gradients: dict[str, dict[str, float]] = {}
+        self.after_step: Callable[[nn.Module, int], object] | None = None
 
     def prepare(self, x: Any) -> Tensor:
         """A batch as the network takes it."""
@@ -138,6 +141,8 @@ class _Made:
                     raise DivergedError(self._diverged(loss, folder))
                 total += loss * len(y)
                 self.steps += 1
+                if self.after_step is not None:
+                    self.after_step(self.model, self.steps)
         return total / len(order)
 
     def _step(self, x: Any, y: Any, epoch: int, *, watched: bool) -> float:
@@ -203,7 +208,7 @@ class _Made:
         resume_counting(self.model, self.steps)
 
 
-def _applied(model: nn.Module, settings: Settings) -> tuple[torch.optim.Optimizer, bool]:
+def applied(model: nn.Module, settings: Settings) -> tuple[torch.optim.Optimizer, bool]:
     """The method on the model, and its optimiser; whether a penalty is to be added to the loss."""
     rows = [find(name) for name in settings.method.split("+")] if settings.method != PLAIN else []
     options: dict[str, Any] = {"layers": settings.layers, **settings.options}
