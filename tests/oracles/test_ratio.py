@@ -38,9 +38,16 @@ def test_bfloat16_has_eight_bits():
     assert [accumulation_roundoff(d) for d in ("float64", "float32")] == [2.0**-53, 2.0**-24]
 
 
+def test_tf32_has_eleven_bits_and_the_range_of_float32():
+    """u is 2^-11 as of float16, sums are float32, and the smallest normal number is float32's."""
+    assert unit_roundoff("tf32") == unit_roundoff("float16") == 2.0**-11
+    assert accumulation_roundoff("tf32") == 2.0**-24
+    assert SMALLEST_NORMAL["tf32"] == SMALLEST_NORMAL["float32"]
+
+
 def test_an_unknown_dtype_is_an_error_that_lists_the_known_ones():
     """The message has what came and what would be right."""
-    with pytest.raises(ValueError, match="dtype must be one of float64, float32, bfloat16, float16; got 'int8'"):
+    with pytest.raises(ValueError, match="dtype must be one of float64, float32, tf32, bfloat16, float16; got 'int8'"):
         unit_roundoff("int8")
 
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Final
 
-import torch
-
 from wnverify.finding import Evidence, Finding, Verdict, seed_of
 from wnverify.numerics.edges import conditioning, undefined
+from wnverify.numerics.forms import NO_ENCLOSURES
 from wnverify.numerics.judge import (
     BITS,
     UNDECIDED_FROM,
@@ -26,21 +25,31 @@ from wnverify.numerics.judge import (
     said,
     subject_of,
     subjects_of,
+    unsupported,
 )
 from wnverify.numerics.matrices import Matrix, Typed
+from wnverify.numerics.places import absent, one_thread
 from wnverify.oracles.gradients import JacobianReport, check_backward
 from wnverify.oracles.ratio import Ratio
 
 DTYPES: Final = ("float64", "float32")
 ENCLOSED_ROWS: Final = 4
 ENCLOSED_QUICK: Final = 6
+VALUE_ASKED: Final = (
+    "Is the value as near to the float64 reference, at the same input, as the map's conditioning allows?"
+)
 
 
 def numerics(
-    method_id: str, seed: int = 0, quick: bool = False, implementation: Implementation | None = None
+    method_id: str,
+    seed: int = 0,
+    quick: bool = False,
+    implementation: Implementation | None = None,
+    device: str = "cpu",
 ) -> list[Finding]:
     """Every finding on the numerics of one method of the catalogue, by itself and with each of its options.
 
+    ``device``: where the PyTorch form runs; one finding, ``unsupported``, where this machine does not have it.
     ``implementation`` (V (n, d) ↦ W, float64 and float32, differentiable) is judged in place of the method's own
     PyTorch form without options.  Findings, one a dtype: ``agreement.forward``, ``agreement.backward``,
     ``agreement.enclosure``, ``conditioning`` (of parametrizations, without options) and ``undefined``;
@@ -48,15 +57,14 @@ def numerics(
     enclosure leaves out is left out.  ``pass`` at ratio ≤ 1; ``fail`` where the ratio is at least 2 and half of the
     digits are lost, or something raises inside the domain; ``hazard`` between.  ``ValueError`` for an unknown method.
     """
-    subjects = subjects_of(method_id, seed, quick)
+    missing = absent(device)
+    subjects = subjects_of(method_id, seed, quick, device)
     if implementation is not None:
-        subjects = [subject_of(method_id, seed, quick, implementation)]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+        subjects = [subject_of(method_id, seed, quick, implementation, device)]
+    if missing:
+        return [unsupported(each, "agreement.forward", "float32", VALUE_ASKED, missing) for each in subjects[:1]]
+    with one_thread():
         return [check(subject, dtype) for subject in subjects for check in _checks(subject) for dtype in DTYPES]
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _checks(subject: Subject) -> list[Any]:
@@ -66,14 +74,14 @@ def _checks(subject: Subject) -> list[Any]:
     checks += [backward] if subject.map.vjp is not None else []
     if subject.map.ball is not None:
         checks += [enclosure] + ([conditioning] if subject.map.name == "forward" and not subject.form.said else [])
+    checks += [not_enclosed] if subject.form.lacks_enclosure else []
     return [*checks, undefined]
 
 
 def forward(subject: Subject, dtype: str) -> Finding:
     """W against the reference, at typed matrices and at the worst of many small random ones."""
     routes, cases = _values(subject, dtype)
-    asked = "Is the value as near to the float64 reference, at the same input, as the map's conditioning allows?"
-    return finding(subject, "agreement.forward", dtype, asked, routes, cases)
+    return finding(subject, "agreement.forward", dtype, VALUE_ASKED, routes, cases)
 
 
 def beside(subject: Subject, dtype: str) -> Finding:
@@ -87,6 +95,8 @@ def beside(subject: Subject, dtype: str) -> Finding:
             return subject.model.value(case, distance(balls[case.name], subject.value(case.V, dtype)), dtype)
 
         routes.append(judge(subject, dtype, "enclosure", [case for case in small if case.name in balls], ratio_of))
+    elif subject.form.lacks_enclosure:
+        routes.append(Evidence(route="enclosure", verdict=Verdict.UNSUPPORTED, note=NO_ENCLOSURES))
     what = {"transform": "transformed gradient", "prox": "proximal point"}[subject.map.name]
     asked = f"Is the {what} as near to the float64 reference, at the same input, as the map's conditioning allows?"
     return finding(subject, f"agreement.{subject.map.name}", dtype, asked, routes, cases)
@@ -117,7 +127,7 @@ def backward(subject: Subject, dtype: str) -> Finding:
         judge(subject, dtype, "automatic differentiation", typed, ratio_of, excused),
         judge(subject, dtype, "property search", searched, ratio_of, excused),
     ]
-    if dtype == "float64" and not (subject.quick and subject.form.said):
+    if dtype == "float64" and subject.device == "cpu" and not (subject.quick and subject.form.said):
         # With two columns nothing moves after centring, and no error is small relative to a zero Jacobian.
         generic = [case for case in typed if case.name.startswith("generic") and 2 < case.V.shape[1] <= 40]
         routes.append(_by_differences(subject, generic))
@@ -130,7 +140,7 @@ def _by_differences(subject: Subject, cases: list[Typed]) -> Evidence:
     reports, raised = {}, {}
     for case in cases:
         model = subject.model.of_backward(case)
-        seed, V = seed_of(subject.seed, "differences", case.name), torch.tensor(case.V)
+        seed, V = seed_of(subject.seed, "differences", case.name), subject.tensor(case.V, "float64")
         report = attempt(check_backward, subject.map.implementation, (V,), seed=seed, model=model)
         if isinstance(report, JacobianReport):
             reports[case.name] = report
@@ -192,6 +202,13 @@ def enclosure(subject: Subject, dtype: str) -> Finding:
     asked = "How far, by a proved bound, are value and gradient from the exact ones, and does the model excuse it?"
     message = proved if judged.verdict is reference.verdict is Verdict.PASS else ""
     return finding(subject, "agreement.enclosure", dtype, asked, [judged, reference], cases, message)
+
+
+def not_enclosed(subject: Subject, dtype: str) -> Finding:
+    """What stands in the place of ``enclosure`` (and of ``conditioning``, which rests on balls) without a library."""
+    routes = [Evidence(route="enclosure", verdict=Verdict.UNSUPPORTED, note=NO_ENCLOSURES)]
+    asked = "How far, by a proved bound, are value and gradient from the exact ones, and does the model excuse it?"
+    return finding(subject, "agreement.enclosure", dtype, asked, routes)
 
 
 def _enclosed(subject: Subject, dtype: str) -> list[Typed]:

@@ -10,24 +10,41 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib
+import importlib.util
 import inspect
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
-import flint
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from wnverify.finding import slug
-from wnverify.methods.catalogue import Method, implemented, settings_of
+from wnverify.methods.catalogue import Method, settings_of
+from wnverify.numerics.topics import judged as judged
+
+if TYPE_CHECKING:
+    import flint
 
 Matrix = NDArray[np.float64]
 STEP: Final = 0.37
 """The step of a proximal point: none of the numbers that make formulas simpler than they are."""
-JUDGED: Final = ("parametrization", "constraint", "penalty")
 DIRECTION: Final = {"weight_normalization": {"gain": False}}
 """Its gain is a factor of its own; what is judged is the direction."""
+APPLIED: Final[Mapping[str, Callable[[Any, Tensor], Tensor]]] = {
+    "forward": lambda built, V: built(V),
+    "project": lambda built, W: built(W),
+    "transform": lambda built, X: built.transform(X[: len(X) // 2], X[len(X) // 2 :]),
+    "value": lambda built, W: built(W).reshape(1, 1),
+    "prox": lambda built, W: built.prox(W, STEP),
+}
+"""How each map is called on the PyTorch object of its method."""
+NO_ENCLOSURES: Final = "python-flint is not installed"
+
+
+def encloses() -> bool:
+    """Whether there is ball arithmetic: without python-flint everything but the enclosures works."""
+    return importlib.util.find_spec("flint") is not None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +85,11 @@ class Form:
         return slug(f"{dtype},{self.said.replace(chr(39), '')}") if self.said else dtype
 
     @property
+    def lacks_enclosure(self) -> bool:
+        """Whether the method has an enclosure that only ``NO_ENCLOSURES`` keeps from being asked."""
+        return not encloses() and importlib.util.find_spec(f"{self.method.module}.enclosure") is not None
+
+    @property
     def conditions(self) -> tuple[str, ...]:
         """The options as a finding states them."""
         return (f"with {self.said}",) if self.said else ()
@@ -77,9 +99,19 @@ class Form:
         module, _, name = self.method.implementation.partition(":")
         return getattr(importlib.import_module(module), name)(**self.options, **others)
 
+    def built(self, name: str) -> Callable[[Tensor], Tensor]:
+        """The map ``name`` of one object of this form, built here: what a compiler or an exporter is given."""
+        return functools.partial(APPLIED[name], self.build())
+
+    def fresh(self, name: str) -> Callable[[Tensor], Tensor]:
+        """The same of a new object at every call, so that no call sees what another left."""
+        return lambda V: self.built(name)(V)
+
     def function(self, form: str, name: str) -> Callable[..., Any] | None:
         """``reference.name`` or ``enclosure.name`` with the options that it takes; None where there is none, or no
-        enclosure with an option that the reference has."""
+        enclosure with an option that the reference has, or no enclosure at all (``encloses``)."""
+        if form == "enclosure" and not encloses():
+            return None
         try:
             module = importlib.import_module(f"{self.method.module}.{form}")
         except ModuleNotFoundError:
@@ -99,9 +131,9 @@ class Form:
         if self.method.kind == "penalty" and _needs_data(self.function("reference", "value")):
             return ()
         if self.method.kind == "parametrization":
-            return (self._map("forward", "vjp", lambda V: self.build()(V)),)
+            return (self._map("forward", "vjp"),)
         if self.method.kind == "constraint":
-            found = [self._map("project", "vjp", lambda W: self.build()(W))]
+            found = [self._map("project", "vjp")]
             if self.function("reference", "transform"):
                 found.append(self._transform())
             return tuple(found)
@@ -110,16 +142,15 @@ class Form:
             found.append(self._prox())
         return tuple(found)
 
-    def _map(self, name: str, vjp: str, implementation: Callable[[Tensor], Tensor]) -> Map:
+    def _map(self, name: str, vjp: str) -> Map:
         reference = self.function("reference", name)
         if reference is None:
             raise ValueError(f"{self.method.module}.reference must have {name!r}; it has not")
         found = (self.function("reference", vjp), self.function("enclosure", name), self.function("enclosure", vjp))
-        return Map(name, reference, *found, implementation)
+        return Map(name, reference, *found, self.fresh(name))
 
     def _transform(self) -> Map:
         reference, ball = (self.function(form, "transform") for form in ("reference", "enclosure"))
-        constraint = self.build()
 
         def halves(X: Any) -> tuple[Any, Any]:
             return X[: len(X) // 2], X[len(X) // 2 :]
@@ -130,7 +161,7 @@ class Form:
             None,
             None if ball is None else lambda X, **given: ball(*halves(X), **given),
             None,
-            lambda X: constraint.transform(*halves(X)),
+            self.fresh("transform"),
         )
 
     def _value(self) -> Map:
@@ -140,9 +171,9 @@ class Form:
             "value",
             lambda W: np.array([[value(W)]], dtype=np.float64),  # type: ignore[misc]
             None if gradient is None else lambda W, A: A.item() * gradient(W),
-            None if ball is None else lambda W, **given: flint.arb_mat([[ball(W, **given)]]),
-            None if ball_gradient is None else lambda W, A, **given: ball_gradient(W, **given) * flint.arb(A.item()),
-            lambda W: self.build()(W).reshape(1, 1),
+            None if ball is None else lambda W, **given: _entry(ball(W, **given)),
+            None if ball_gradient is None else lambda W, A, **given: _times(ball_gradient(W, **given), A.item()),
+            self.fresh("value"),
         )
 
     def _prox(self) -> Map:
@@ -153,9 +184,21 @@ class Form:
             None,
             None if ball is None else lambda W, **given: ball(W, STEP, **given),
             None,
-            lambda W: self.build().prox(W, STEP),
+            self.fresh("prox"),
             bool(self.build().DECLARES.get("convex")),
         )
+
+
+def _entry(ball: flint.arb) -> flint.arb_mat:
+    import flint
+
+    return flint.arb_mat([[ball]])
+
+
+def _times(balls: flint.arb_mat, factor: float) -> flint.arb_mat:
+    import flint
+
+    return balls * flint.arb(factor)
 
 
 def _needs_data(function: Callable[..., Any] | None) -> bool:
@@ -172,8 +215,3 @@ def forms(method: Method) -> tuple[Form, ...]:
         if all(form.options != other.options for other in found):
             found.append(form)
     return tuple(found)
-
-
-def judged() -> tuple[Method, ...]:
-    """The methods of this project that are maps: parametrizations, constraints and penalties."""
-    return tuple(method for method in implemented() if method.kind in JUDGED)

@@ -15,8 +15,8 @@ from wnverify.finding import Evidence, Finding, Json, Verdict, encode_array
 from wnverify.numerics import matrices
 from wnverify.numerics.forms import Form, Map, forms, judged
 from wnverify.numerics.matrices import ANALYTIC, Matrix, Typed
+from wnverify.numerics.places import on
 from wnverify.numerics.sensitivity import Analytic, Generic, Model
-from wnverify.oracles import enclosures
 from wnverify.oracles.ratio import LARGEST, REFUTES_FROM, Ratio, unit_roundoff
 
 Implementation = Callable[[Tensor], Tensor]
@@ -28,13 +28,14 @@ BITS: Final = 512
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Subject:
-    """One map of a method with its options, its error model, and which matrices it is judged at."""
+    """One map of a method with its options, its error model, which matrices it is judged at, and on which device."""
 
     form: Form
     map: Map
     model: Model
     seed: int
     quick: bool
+    device: str = "cpu"
 
     @property
     def id(self) -> str:
@@ -68,30 +69,43 @@ class Subject:
     def value(self, V: Matrix, dtype: str) -> Matrix:
         """The implementation's W, as float64."""
         with torch.no_grad():
-            return _array(self.map.implementation(_tensor(V, dtype)))
+            return _array(self.map.implementation(self.tensor(V, dtype)))
 
     def gradient(self, V: Matrix, A: Matrix, dtype: str) -> Matrix:
         """The implementation's gradient for the cotangent A, as float64."""
-        leaf = _tensor(V, dtype).requires_grad_()
-        (G,) = torch.autograd.grad(self.map.implementation(leaf), leaf, _tensor(A, dtype))
+        leaf = self.tensor(V, dtype).requires_grad_()
+        (G,) = torch.autograd.grad(self.map.implementation(leaf), leaf, self.tensor(A, dtype))
         return _array(G)
 
+    def tensor(self, V: Matrix, dtype: str) -> Tensor:
+        """V as the implementation is given it."""
+        return torch.tensor(V, dtype=getattr(torch, dtype), device=self.device)
 
-def subject_of(method_id: str, seed: int, quick: bool, implementation: Implementation | None = None) -> Subject:
+
+def subject_of(
+    method_id: str, seed: int, quick: bool, implementation: Implementation | None = None, device: str = "cpu"
+) -> Subject:
     """The first map of the method of the catalogue; ``implementation`` in place of its PyTorch form where given."""
-    subject = subjects_of(method_id, seed, quick)[0]
+    subject = subjects_of(method_id, seed, quick, device)[0]
     if implementation is None:
         return subject
     return dataclasses.replace(subject, map=dataclasses.replace(subject.map, implementation=implementation))
 
 
-def subjects_of(method_id: str, seed: int, quick: bool) -> list[Subject]:
-    """Every map of the method of the catalogue, by itself and with each of its options."""
+def subjects_of(method_id: str, seed: int, quick: bool, device: str = "cpu") -> list[Subject]:
+    """Every map of the method of the catalogue, by itself and with each of its options; what it runs on, ``device``.
+
+    ``ValueError`` for a method that the catalogue does not have, or a seed that is no integer.
+    """
     known = {method.id: method for method in judged()}
     if method_id not in known:
         raise ValueError(f"method_id must be one of {', '.join(known)}; got {method_id!r}")
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise ValueError(f"seed must be an integer; got {seed!r}")
     return [
-        Subject(form, of, _model(form, of, seed), seed, quick) for form in forms(known[method_id]) for of in form.maps()
+        Subject(form, of, _model(form, of, seed), seed, quick, device)
+        for form in forms(known[method_id])
+        for of in form.maps()
     ]
 
 
@@ -176,29 +190,39 @@ def finding(
     message: str = "",
 ) -> Finding:
     """The gravest verdict of the routes; one that is inconclusive does not count beside one that is not."""
-    order = (Verdict.FAIL, Verdict.HAZARD, Verdict.PASS, Verdict.INCONCLUSIVE)
+    order = (Verdict.FAIL, Verdict.HAZARD, Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.UNSUPPORTED)
     worst = min(routes, key=lambda route: (order.index(route.verdict), -(route.ratio or 0.0)))
     seen = {case.name: case for case in cases}.get(str(worst.figures.get("worst_case")))
     wrong = worst.verdict in (Verdict.FAIL, Verdict.HAZARD)
+    elsewhere = [] if subject.device == "cpu" else [f"on {subject.device}"]
+    call = f"{subject.id!r}, seed={subject.seed}, quick={subject.quick}"
+    call += f", device={subject.device!r}" if elsewhere else ""
     return Finding(
         kind="method",
-        id=f"method/{subject.id}/{check}/{subject.form.case(dtype)}",
+        id=f"method/{subject.id}/{check}/{subject.form.case(dtype)}{on(subject.device)}",
         subject=subject.id,
         check=check,
         verdict=worst.verdict,
         statement=statement,
         message=message or f"{worst.route}: {worst.note}",
         routes=tuple(routes),
-        conditions=(*subject.form.conditions, f"inputs that {dtype} holds exactly", "one thread"),
+        conditions=(*subject.form.conditions, f"inputs that {dtype} holds exactly", "one thread", *elsewhere),
         witness={"V": encode_array(seen.V, seed=subject.seed, generator=seen.name)} if wrong and seen else None,
-        replay=f'python -c "from wnverify.numerics.agreement import numerics; '
-        f"print(*numerics({subject.id!r}, seed={subject.seed}, quick={subject.quick}), sep='\\n')\"",
+        replay=f"python -c \"from wnverify.numerics.agreement import numerics; print(*numerics({call}), sep='\\n')\"",
     )
 
 
 def distance(ball: Any, found: Matrix) -> Matrix:
     """Entry by entry a proved bound of |exact − found|; infinite where found is not finite."""
+    from wnverify.oracles import enclosures
+
     return enclosures.distance(ball, found) if np.isfinite(found).all() else np.full(found.shape, math.inf)
+
+
+def unsupported(subject: Subject, check: str, dtype: str, statement: str, reason: str) -> Finding:
+    """What stands in the place of a finding that cannot be had here."""
+    route = Evidence(route="exact", verdict=Verdict.UNSUPPORTED, note=reason)
+    return finding(subject, check, dtype, statement, [route], message=reason)
 
 
 def said(error: object) -> str:
@@ -206,9 +230,5 @@ def said(error: object) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
-def _tensor(V: Matrix, dtype: str) -> Tensor:
-    return torch.tensor(V, dtype=getattr(torch, dtype))
-
-
 def _array(W: Tensor) -> Matrix:
-    return np.asarray(W.detach().double().numpy())
+    return np.asarray(W.detach().cpu().double().numpy())

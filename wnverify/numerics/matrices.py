@@ -1,5 +1,10 @@
 """Typed test matrices, and what a polar factor may lose at one: its local condition number.  NumPy only.
 
+``typed`` are the matrices of every comparison, ``random_small`` plain random draws.  Many of one shape at once,
+with prescribed spectra as LAPACK's generators have them and by their entries, are ``generators.drawn``: one large, one
+small, geometric, arithmetic, log-uniform, repeated, nearly equal, rank deficient; random, near underflow, near
+overflow, constant rows, large mean, ties, graded rows, unlike rows.
+
 Three methods (``ANALYTIC``) are the polar factor of blocks: of each row (weight normalization), of each centred row, of
 the whole centred matrix.  Let σ be the smallest singular value of a block (the row's norm where the block is a row).
 Then

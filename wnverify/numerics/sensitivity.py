@@ -55,6 +55,9 @@ SAMPLES: Final = 4
 REACH: Final = 32.0
 ROUNDINGS: Final = {"value": 4, "gradient": 16}
 """Stored results on the way: a gradient has those of the value, and its own products and solutions of equations."""
+ALONE: Final = 8
+"""Of a gradient whose rows stand alone: an inner product, its product with a row, a difference and a quotient, beside
+the value's four; no equations are solved."""
 STORED: Final = {
     # Five steps, in each a sum of three terms up to fifteen times as large as it is.
     "newton_schulz": 80,
@@ -279,7 +282,7 @@ class Generic:
         return 0.5 < factor < 2.0 and bool(np.abs(found - expected).max() <= 1e-3 * np.abs(W).max())
 
     def _models(self, condition: Matrix, V: Matrix, dtype: str, what: str) -> list[ErrorModel]:
-        roundings = max(ROUNDINGS[what], STORED.get(self.id, 0) * (2 if what == "gradient" else 1))
+        roundings = stored_results(self.id, what, self.mixes)
         whole = [c if c >= 1 else 1.0 if c < 1 else math.inf for c in condition[:, 0].tolist()]
         return [map_model(dtype, self._terms(V), condition=c, roundings=roundings) for c in whole]
 
@@ -339,6 +342,14 @@ class Analytic:
 
 
 Model = Generic | Analytic
+
+
+def stored_results(method_id: str, what: str, mixes: bool) -> int:
+    """r of the model of the ``value`` or the ``gradient``."""
+    known = STORED.get(method_id, 0)
+    if what == "value":
+        return max(ROUNDINGS["value"], known)
+    return max(ROUNDINGS["gradient"] if mixes else ALONE, 2 * known)
 
 
 def _rows_alone(of: Map, seed: int) -> bool:

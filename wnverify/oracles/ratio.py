@@ -14,15 +14,27 @@ import dataclasses
 import math
 from typing import Final
 
-UNIT_ROUNDOFF: Final = {"float64": 2.0**-53, "float32": 2.0**-24, "bfloat16": 2.0**-8, "float16": 2.0**-11}
-SMALLEST_NORMAL: Final = {"float64": 2.0**-1022, "float32": 2.0**-126, "bfloat16": 2.0**-126, "float16": 2.0**-14}
-LARGEST: Final = {"float64": 1.79e308, "float32": 3.40e38, "bfloat16": 3.38e38, "float16": 65504.0}
+UNIT_ROUNDOFF: Final = {
+    "float64": 2.0**-53,
+    "float32": 2.0**-24,
+    "tf32": 2.0**-11,
+    "bfloat16": 2.0**-8,
+    "float16": 2.0**-11,
+}
+SMALLEST_NORMAL: Final = {
+    "float64": 2.0**-1022,
+    "float32": 2.0**-126,
+    "tf32": 2.0**-126,
+    "bfloat16": 2.0**-126,
+    "float16": 2.0**-14,
+}
+LARGEST: Final = {"float64": 1.79e308, "float32": 3.40e38, "tf32": 3.40e38, "bfloat16": 3.38e38, "float16": 65504.0}
 FALSE_ALARM_BUDGET: Final = 1e-9
 """Probability, for each comparison, that a sound implementation is accused."""
 
 
 def unit_roundoff(dtype: str) -> float:
-    """u of round to nearest: 2^-53, 2^-24, 2^-8, 2^-11 for float64, float32, bfloat16, float16.
+    """u of round to nearest: 2^-53, 2^-24, 2^-11, 2^-8, 2^-11 for float64, float32, tf32, bfloat16, float16.
 
     >>> unit_roundoff("float32") == 2.0**-24
     True
@@ -34,7 +46,7 @@ def unit_roundoff(dtype: str) -> float:
 
 
 def accumulation_roundoff(dtype: str) -> float:
-    """Unit roundoff of the dtype in which a sound implementation sums: float32 for the half precisions."""
+    """Unit roundoff of the dtype in which a sound implementation sums: float32 for tf32 and the half precisions."""
     return min(unit_roundoff(dtype), UNIT_ROUNDOFF["float32"])
 
 

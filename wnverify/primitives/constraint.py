@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from wnverify.primitives.distributed import placed_like
 from wnverify.primitives.layout import check_layout, from_rows, to_rows
+from wnverify.primitives.rules import check_gradient
 
 
 class Block(NamedTuple):
@@ -49,7 +51,8 @@ class RowConstraint:
         raise NotImplementedError(f"{type(self).__name__} has no projection")
 
     def transform(self, W: Tensor, G: Tensor) -> Tensor:
-        """The gradient (n, d) that the optimiser sees in place of G = ∂L/∂W."""
+        """The gradient (n, d) that the optimiser sees in place of G = ∂L/∂W, of the shape and dtype of W."""
+        check_gradient(W, G)
         return G
 
     @property
@@ -70,7 +73,8 @@ class RowConstraint:
 
     def __call__(self, W: Tensor) -> Tensor:
         """``project`` of a weight (n, …), further axes flattened, in its own shape."""
-        return from_rows(_mapped(self, self.project, W.shape, to_rows(W, 0, 1)), W.shape, 0, 1)
+        rows = to_rows(W, 0, 1)
+        return from_rows(_mapped(self, self.project, W.shape, rows), W.shape, 0, 1)
 
     def attach(self, optimizer: Optimizer, blocks: Iterable[Block], *, at_once: bool = True) -> Attached:
         """Hang it on the hooks of ``optimizer`` for these blocks, and project them ``at_once``.
@@ -162,9 +166,9 @@ class Attached:
             G = self._rows(block, gradient, of_bias if with_bias else None)
             G = self._asked(block, self.constraint.transform, W, G)
             if with_bias and of_bias is not None:
-                of_bias.copy_(G[:, -1])
+                of_bias.copy_(placed_like(G[:, -1], of_bias))
                 G = G[:, :-1]
-            gradient.copy_(from_rows(G, gradient.shape, block.dim, block.groups))
+            gradient.copy_(placed_like(from_rows(G, gradient.shape, block.dim, block.groups), gradient))
 
     def _asked(self, block: Block, function: Callable[..., Tensor], *rows: Tensor) -> Tensor:
         try:
@@ -180,9 +184,10 @@ class Attached:
 
     def _replace(self, block: Block, rows: Tensor) -> None:
         if block.bias is not None and self.constraint.with_bias:
-            block.bias.copy_(rows[:, -1])
+            block.bias.copy_(placed_like(rows[:, -1], block.bias))
             rows = rows[:, :-1]
-        block.weight.copy_(from_rows(rows, block.weight.shape, block.dim, block.groups))
+        weight = from_rows(rows, block.weight.shape, block.dim, block.groups)
+        block.weight.copy_(placed_like(weight, block.weight))
 
 
 def _mapped(

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wnverify.primitives.distributed import identity
 from wnverify.primitives.rules import Rule, batched, call, dot, exactly, ldexp, power_scaled, tangents
 
 
@@ -50,8 +51,8 @@ def product(A: Tensor, B: Tensor) -> Tensor:
 
 def identity_defect(W: Tensor) -> Tensor:
     """W Wᵀ − I."""
-    E: Tensor = gram(W) - torch.eye(W.shape[-2], dtype=W.dtype, device=W.device)
-    return E
+    S = gram(W)
+    return S - identity(S)
 
 
 def facing(W: Tensor, side: str) -> Tensor:
@@ -112,12 +113,15 @@ class _Gram(Rule):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.set_materialize_grads(False)  # the zeros would be plain ones, beside a distributed W
         ctx.double = inputs[1]
         ctx.save_for_backward(inputs[0])
         ctx.save_for_forward(inputs[0])
 
     @staticmethod
-    def backward(ctx: Any, S_bar: Tensor) -> Any:
+    def backward(ctx: Any, S_bar: Tensor | None) -> Any:
+        if S_bar is None:
+            return None, None
         (W,) = ctx.saved_tensors
         with exactly(W):
             return (S_bar + S_bar.mT).to(W.dtype) @ W, None

@@ -7,20 +7,26 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from wnverify.primitives.rules import check_weight
+
 
 def to_rows(weight: Tensor, dim: int, groups: int) -> Tensor:
     """A layer's weight as the matrix (n, d) of its output units, a view where the layout allows.
 
     ``dim`` 0: weight (n, …), as in linear and convolutional layers.  ``dim`` 1: weight (groups · i, n / groups, …), as
     in transposed convolutions; row g · n / groups + j holds what reaches output j of group g.  ``ValueError`` for a
-    weight with one axis or a first axis that ``groups`` does not divide.
+    weight with one axis, an empty axis or a first axis that ``groups`` does not divide, ``TypeError`` for what is no
+    tensor of real floating numbers.
 
     >>> import torch
     >>> to_rows(torch.zeros(6, 2, 3), dim=1, groups=3).shape
     torch.Size([6, 6])
     """
+    check_weight(weight)
     if weight.dim() < 2:
         raise ValueError(f"V must have at least two axes (output units and inputs); got shape {tuple(weight.shape)}")
+    if 0 in weight.shape:
+        raise ValueError(f"V must have no empty axis; got shape {tuple(weight.shape)}")
     if dim == 0:
         return weight.flatten(1)
     if weight.shape[0] % groups:

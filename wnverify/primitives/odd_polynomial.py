@@ -20,6 +20,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+from wnverify.primitives.distributed import identity
 from wnverify.primitives.pytorch import centre
 from wnverify.primitives.rules import Rule, batched, call, exactly, looking, tangents
 from wnverify.primitives.singular_values import Step
@@ -200,7 +201,7 @@ def _polynomial(M: Tensor, step: Step) -> Tensor:
 
 
 def _identity(S: Tensor) -> Tensor:
-    return torch.eye(S.shape[-1], dtype=S.dtype, device=S.device).expand_as(S)
+    return identity(S).expand_as(S)
 
 
 def _radius(S: Tensor, scaling: str) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from wnverify.primitives.distributed import aligned
 from wnverify.primitives.layout import check_layout, from_rows, to_rows
 
 
@@ -33,7 +34,7 @@ class RowPenalty(nn.Module):
 
     def forward(self, W: Tensor) -> Tensor:
         """factor × value, a scalar of the dtype of W."""
-        return (self.factor * self.value(to_rows(W, self.dim, self.groups))).to(W.dtype)
+        return (self.factor * self.value(to_rows(aligned(W), self.dim, self.groups))).to(W.dtype)
 
     def at(self, index: int, count: int) -> RowPenalty:
         """The penalty of layer ``index`` of ``count``, from 0: itself, unless it differs from layer to layer."""

@@ -16,17 +16,41 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.forward_ad import _set_fwd_grad_enabled, unpack_dual
 
+from wnverify.primitives.distributed import filled
+
 _FORMAT: Final = {torch.float32: (127, 23, torch.int32), torch.float64: (1023, 52, torch.int64)}
 """Bias of the exponent, bits of the mantissa, integers as wide."""
+FLOATING: Final = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
 
 def working(V: Tensor) -> Tensor:
-    """V itself in float32 or float64, or its exact float32 copy for bfloat16 and float16; ``TypeError`` otherwise."""
+    """V in float32 or float64: itself, or an exact copy for bfloat16 and float16; errors as ``check_weight``.
+
+    Of a distributed V every process holds a part (``filled``).
+    """
+    check_weight(V)
     if V.dtype in (torch.float32, torch.float64):
-        return V
-    if V.dtype in (torch.bfloat16, torch.float16):
-        return V.float()
-    raise TypeError(f"V must be a real floating tensor (float64, float32, bfloat16 or float16); got {V.dtype}")
+        return filled(V)
+    return filled(V.float())
+
+
+def check_weight(V: Tensor, name: str = "V") -> None:
+    """``TypeError`` unless V is a tensor of real floating numbers, ``ValueError`` where it has no row or no column."""
+    if not isinstance(V, Tensor):
+        raise TypeError(f"{name} must be a tensor; got {type(V).__name__}")
+    if V.dtype not in FLOATING:
+        raise TypeError(f"{name} must be a real floating tensor (float64, float32, bfloat16 or float16); got {V.dtype}")
+    if 0 in V.shape[-2:]:
+        raise ValueError(f"{name} must have at least one row and one column; got shape {tuple(V.shape)}")
+
+
+def check_gradient(W: Tensor, G: Tensor) -> None:
+    """``TypeError`` or ``ValueError`` unless G is a gradient of W: a tensor of its shape and dtype."""
+    check_weight(W, "W")
+    if not isinstance(G, Tensor) or G.dtype != W.dtype:
+        raise TypeError(f"G must have the dtype {W.dtype} of W; got {getattr(G, 'dtype', type(G).__name__)}")
+    if G.shape != W.shape:
+        raise ValueError(f"G must have the shape {tuple(W.shape)} of W; got {tuple(G.shape)}")
 
 
 def looking() -> bool:
@@ -107,7 +131,7 @@ def power_scaled(V: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     largest = V.detach().abs().amax(axes, keepdim=True)
     bias, mantissa, integers = _FORMAT[V.dtype]
     # Not by ``torch.frexp``: inductor (torch 2.13) writes C++ for that of float64 which does not compile.
-    exponent = (largest.view(integers) >> mantissa) - (bias - 1)
+    exponent = torch.bitwise_right_shift(largest.view(integers), mantissa) - (bias - 1)
     return ldexp(V, -exponent), exponent
 
 
@@ -116,11 +140,15 @@ def ldexp(x: Tensor, exponent: Tensor) -> Tensor:
 
     Not by ``torch.ldexp``, whose gradient is 0 at a negative integer exponent (seen with torch 2.13).
     """
-    half = exponent >> 1
+    half = torch.bitwise_right_shift(exponent, 1)
     return x * _power_of_two(half, x.dtype) * _power_of_two(exponent - half, x.dtype)
 
 
 def _power_of_two(exponent: Tensor, dtype: torch.dtype) -> Tensor:
-    """2^e for e of normal numbers, put together from its bits: exact on every device."""
+    """2^e for e of normal numbers, put together from its bits: exact on every device.
+
+    Not by ``<<`` and ``>>``: of a distributed tensor those give back their left side unshifted, without a word (seen
+    with torch 2.13, which takes ``__lshift__`` for an in-place operation because its name ends in an underscore).
+    """
     bias, mantissa, integers = _FORMAT[dtype]
-    return ((exponent.to(integers) + bias) << mantissa).view(dtype)
+    return torch.bitwise_left_shift(exponent.to(integers) + bias, mantissa).view(dtype)

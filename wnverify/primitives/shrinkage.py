@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wnverify.primitives.distributed import beside, whole
 from wnverify.primitives.rules import Rule, batched, call, dot, looking, tangents
 
 BLOCK = 2**18
@@ -30,9 +31,10 @@ def shrink_rows(V: Tensor, *, radius: float, slope: float) -> Tensor:
     non-finite entry; finding out synchronises with the device, and so does every Newton step.  Inside
     ``torch.compile`` rows are sorted instead, and non-finite rows become NaN.  The derivative on the active set is
     A − s ⟨A, s⟩ / (k + slope), s the signs of x and k their number; the backward keeps X and k + slope.
+    A distributed V is gathered by every process, and X replicated: the steps have no sharding rule.
     """
-    X: Tensor = call(_Shrink, V, radius, slope)[0]
-    return X
+    X: Tensor = call(_Shrink, whole(V), radius, slope)[0]
+    return beside(X, V)
 
 
 class _Shrink(Rule):

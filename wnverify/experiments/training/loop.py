@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-import wnverify
 from wnverify.experiments.data.augmentation import augment, scaling_of
 from wnverify.experiments.data.samples import Dataset
 from wnverify.experiments.networks.table import build
@@ -25,6 +24,7 @@ from wnverify.experiments.training.checkpoints import Checkpoint
 from wnverify.experiments.training.metrics import LOSSES, evaluate
 from wnverify.experiments.training.settings import PLAIN, Settings
 from wnverify.finding import seed_of
+from wnverify.methods.application.apply import apply, penalty
 from wnverify.methods.application.constraining import resume as resume_counting
 from wnverify.methods.catalogue import find
 
@@ -156,7 +156,7 @@ class _Made:
         whole = loss
         if self.penalized:
             needs = inputs.float() if settings.method and "jacobian" in settings.method else None
-            whole = loss + wnverify.penalty(self.model, inputs=needs, epoch=epoch)
+            whole = loss + penalty(self.model, inputs=needs, epoch=epoch)
         scaled: Any = self.scaler.scale(whole)
         scaled.backward()
         if watched:
@@ -215,10 +215,10 @@ def applied(model: nn.Module, settings: Settings) -> tuple[torch.optim.Optimizer
     # A parametrization brings parameters of its own, a constraint needs the optimiser of the final ones.
     late = any(row.kind == "constraint" or row.id == "scale_and_bias" for row in rows)
     if rows and not late:
-        wnverify.apply(model, settings.method, **options)
+        apply(model, settings.method, **options)
     optimizer = _optimizer(model, settings)
     if late:
-        wnverify.apply(model, settings.method, optimizer=optimizer, **options)
+        apply(model, settings.method, optimizer=optimizer, **options)
     return optimizer, any(row.kind == "penalty" for row in rows)
 
 

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from wnverify.methods.application import constraining
 from wnverify.methods.application.selection import Layers, chosen, layout, options_of, weight_of
+from wnverify.primitives.distributed import placed_like, whole
 from wnverify.primitives.penalty import ProximalPenalty, RowPenalty
 
 _HELD: Final = "wnverify_penalties"
@@ -61,7 +62,7 @@ def forget(model: nn.Module, method: str) -> int:
 
 
 def total(model: nn.Module, *, inputs: Any, epoch: int) -> Tensor:
-    """The sum over penalties and layers."""
+    """The sum over penalties and layers; a plain tensor also of distributed weights, to add to a loss that is one."""
     held = _held(model)
     if not held:
         raise ValueError("model must have a penalty: apply one first, as in apply(model, 'norm_loss')")
@@ -74,7 +75,7 @@ def total(model: nn.Module, *, inputs: Any, epoch: int) -> Tensor:
                 weight = weight_of(model.get_submodule(layer))
                 if weight is None:
                     raise ValueError(f"layer {layer!r} must have the weight that {method} penalizes; it has none now")
-                values.append(penalty(weight))
+                values.append(whole(penalty(weight)))
             elif inputs is None:
                 raise ValueError(f"inputs must be given: {method} penalizes the network's output at them")
             else:
@@ -113,7 +114,7 @@ class _Proximal:
     def _after(self, optimizer: Optimizer, *_: Any) -> None:
         rate = {id(p): float(group["lr"]) for group in optimizer.param_groups for p in group["params"]}
         for term, weight in self._terms:
-            weight.copy_(term.penalty.prox(weight, rate[id(weight)]))
+            weight.copy_(placed_like(term.penalty.prox(weight, rate[id(weight)]), weight))
 
     def remove(self) -> None:
         self._hook.remove()

@@ -1,4 +1,4 @@
-"""Combined group and exclusive sparsity in balls: value and subgradient, for small matrices."""
+"""Combined group and exclusive sparsity in balls: value, subgradient and proximal point, for small matrices."""
 
 from __future__ import annotations
 
@@ -30,6 +30,58 @@ def gradient(
         rows = _by_group(W, exclusive_group).table()
         exclusive = flint.arb_mat([[_size(w) * _sign(x) for x in w] for w in rows])
         return (1 - exact) * _by_group(lasso, lasso_group) + exact * _by_group(exclusive, exclusive_group)
+
+
+def prox(
+    W: Any,
+    step: float,
+    *,
+    mu: float = 0.5,
+    lasso_group: str = "columns",
+    exclusive_group: str = "columns",
+    bits: int = BITS,
+) -> flint.arb_mat:
+    """Balls around argmin_X ½ ‖X − W‖² + step × value(X), both parts with the same groups, else ``ValueError``.
+
+    With u = (|w| − θ)₊ and α = step (1 − μ) the minimiser is sgn(w) u (1 − α / ‖u‖₂)₊, where θ = step μ ‖x‖₁.  The
+    right-hand side falls as θ grows, so that its sign at two points encloses θ.  ``ValueError`` also where a sign is
+    undecided.
+    """
+    if lasso_group != exclusive_group:
+        raise ValueError(f"lasso_group and exclusive_group must be the same; got {lasso_group!r}, {exclusive_group!r}")
+    if not step >= 0:
+        raise ValueError(f"step must be at least 0; got {step!r}")
+    with precision(bits):
+        share = flint.arb(float(mu))
+        alpha, beta = float(step) * (1 - share), float(step) * share
+        rows = _by_group(ball_matrix(W, "W"), lasso_group).table()
+        return _by_group(flint.arb_mat([_shrunk(w, alpha, beta, bits) for w in rows]), lasso_group)
+
+
+def _shrunk(w: list[flint.arb], alpha: flint.arb, beta: flint.arb, bits: int) -> list[flint.arb]:
+    low, high = flint.arb(0), (beta * _size(w)).upper()
+    for _ in range(bits):
+        middle = ((low + high) / 2).mid()
+        over = beta * _size(_left(w, middle, alpha)) - middle
+        if over > 0:
+            low = middle
+        elif over < 0:
+            high = middle
+        else:  # no sign at this precision: what is left of the bracket encloses
+            break
+    return [_sign(x) * y for x, y in zip(w, _left(w, low.union(high), alpha), strict=True)]
+
+
+def _left(w: list[flint.arb], theta: flint.arb, alpha: flint.arb) -> list[flint.arb]:
+    """|x| at the threshold θ."""
+    zero = flint.arb(0)
+    u = [(abs(x) - theta).max(zero) for x in w]
+    norm = _length(u)
+    if not norm > alpha:
+        # ‖x‖ ≤ ‖u‖ − α where that is positive: a ball around 0 as wide as that.
+        widest = (norm - alpha).max(zero).upper()
+        return [zero.union(y.min(widest)) for y in u]
+    return [y * (1 - alpha / norm) for y in u]
 
 
 def _direction(w: list[flint.arb]) -> list[flint.arb]:

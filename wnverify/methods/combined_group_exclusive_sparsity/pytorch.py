@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 import torch
 from torch import Tensor
 
+from wnverify.primitives.distributed import beside, whole
 from wnverify.primitives.gram import row_norms
 from wnverify.primitives.groups import by_group, check_group
 from wnverify.primitives.penalty import ProximalPenalty, nonnegative
@@ -60,7 +61,11 @@ def combined_sparsity_prox(W: Rows, step: float, mu: float = 0.5, group: str = "
 
 
 def _prox(V: Tensor, alpha: float, beta: float) -> Tensor:
-    """The minimiser of ½ ‖X − V‖² + Σ α ‖x‖₂ + (β/2) ‖x‖₁² over the rows."""
+    """The minimiser of ½ ‖X − V‖² + Σ α ‖x‖₂ + (β/2) ‖x‖₁² over the rows; a distributed V is gathered."""
+    return beside(_prox_of_whole(whole(V), alpha, beta), V)
+
+
+def _prox_of_whole(V: Tensor, alpha: float, beta: float) -> Tensor:
     if alpha == 0:
         return shrink_rows(V, radius=0.0, slope=_inverse(beta)) if beta > 0 else V.clone()
     size = V.abs()

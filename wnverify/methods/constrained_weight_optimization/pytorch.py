@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final
 
 from wnverify.primitives.constraint import RowConstraint
 from wnverify.primitives.pytorch import Rows, centre, normalize, working
+from wnverify.primitives.rules import check_gradient
 
 UPDATES: Final = ("projection", "printed")
 
@@ -102,4 +103,5 @@ class ConstrainedWeightOptimization(RowConstraint):
 
     def transform(self, W: Rows, G: Rows) -> Rows:
         """G less its row means."""
+        check_gradient(W, G)
         return centre(working(G)).to(G.dtype)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from wnverify.primitives.constraint import RowConstraint
 from wnverify.primitives.pytorch import Rows, centre, working
+from wnverify.primitives.rules import check_gradient
 
 
 def centred_gradient(G: Rows) -> Rows:
@@ -66,6 +67,7 @@ class GradientCentralization(RowConstraint):
 
     def transform(self, W: Rows, G: Rows) -> Rows:
         """``centred_gradient`` of G."""
+        check_gradient(W, G)
         return centred_gradient(G)
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Group lasso in balls: Σ_g c ‖w_g‖₂ and its subgradient, for small matrices."""
+"""Group lasso in balls: Σ_g c ‖w_g‖₂, its subgradient and its proximal point, for small matrices."""
 
 from __future__ import annotations
 
@@ -30,6 +30,28 @@ def gradient(W: Any, *, group: str = "rows", sized: bool = False, bits: int = BI
             else:
                 raise ValueError(f"W must have groups that are zero or not; group {g} is undecided")
         return _by_group(flint.arb_mat(gradient), group)
+
+
+def prox(W: Any, step: float, *, group: str = "rows", sized: bool = False, bits: int = BITS) -> flint.arb_mat:
+    """Balls around argmin_X ½ ‖X − W‖² + step Σ_g c ‖x_g‖₂: w_g shortened by step c, down to 0.
+
+    ``ValueError`` for a step below 0, and where a ball does not decide whether a group is zero.
+    """
+    if not step >= 0:
+        raise ValueError(f"step must be at least 0; got {step!r}")
+    with precision(bits):
+        rows = _by_group(ball_matrix(W, "W"), group).table()
+        threshold, shortened = flint.arb(float(step)) * _weight(rows, sized), []
+        for g, w in enumerate(rows):
+            norm = _norm(w)
+            if norm > 0:
+                left = (norm - threshold).max(flint.arb(0))
+                shortened.append([x * left / norm for x in w])
+            elif all(x == 0 for x in w):
+                shortened.append([flint.arb(0)] * len(w))
+            else:
+                raise ValueError(f"W must have groups that are zero or not; group {g} is undecided")
+        return _by_group(flint.arb_mat(shortened), group)
 
 
 def _norm(w: list[flint.arb]) -> flint.arb:

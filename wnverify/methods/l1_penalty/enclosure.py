@@ -1,4 +1,4 @@
-"""L1 penalty in balls: Σ_ij |w_ij| and its subgradient, for small matrices."""
+"""L1 penalty in balls: Σ_ij |w_ij|, its subgradient and its proximal point, for small matrices."""
 
 from __future__ import annotations
 
@@ -20,6 +20,21 @@ def gradient(W: Any, *, bits: int = BITS) -> flint.arb_mat:
     with precision(bits):
         W = ball_matrix(W, "W")
         return flint.arb_mat([[_sign(x, i, j) for j, x in enumerate(row)] for i, row in enumerate(W.table())])
+
+
+def prox(W: Any, step: float, *, bits: int = BITS) -> flint.arb_mat:
+    """Balls around argmin_X ½ ‖X − W‖² + step Σ |x|, entry by entry w − step, 0 or w + step.
+
+    ``ValueError`` for a step below 0, and where a ball does not decide the sign.
+    """
+    if not step >= 0:
+        raise ValueError(f"step must be at least 0; got {step!r}")
+    with precision(bits):
+        zero, threshold = flint.arb(0), flint.arb(float(step))
+        rows = enumerate(ball_matrix(W, "W").table())
+        return flint.arb_mat(
+            [[_sign(x, i, j) * (abs(x) - threshold).max(zero) for j, x in enumerate(row)] for i, row in rows]
+        )
 
 
 def _sign(x: flint.arb, i: int, j: int) -> int:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from wnverify.primitives.distributed import beside
 from wnverify.primitives.gram import row_norms
 from wnverify.primitives.penalty import ProximalPenalty
 from wnverify.primitives.pytorch import Rows, working
@@ -44,7 +45,7 @@ def norm_loss_prox(W: Rows, step: float) -> Rows:
     """
     X = working(W)
     r = row_norms(X)
-    first = (torch.arange(X.shape[-1], device=X.device) == 0).to(X.dtype)
+    first = beside((torch.arange(X.shape[-1], device=X.device) == 0).to(X.dtype), X)
     U = torch.where(r == 0, first, X / r.masked_fill(r == 0, torch.inf).to(X.dtype))
     kept = 1 / (1 + 2 * step)
     return (kept * X + 2 * (kept * step) * U).to(W.dtype)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from wnverify.primitives.constraint import RowConstraint
 from wnverify.primitives.pytorch import Rows, normalize, working
+from wnverify.primitives.rules import check_gradient
 
 
 def unit_rows(W: Rows) -> Rows:
@@ -92,4 +93,5 @@ class ProjectionBasedWeightNormalization(RowConstraint):
 
     def transform(self, W: Rows, G: Rows) -> Rows:
         """``tangent_rows`` where ``riemannian``, G itself otherwise."""
+        check_gradient(W, G)
         return tangent_rows(W, G) if self.riemannian else G

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from wnverify.primitives.distributed import beside, identity
 from wnverify.primitives.gram import facing, gram, product, smaller
 from wnverify.primitives.leading import leading
 from wnverify.primitives.penalty import RowPenalty
@@ -48,8 +49,7 @@ def spectral_restricted_isometry(
         return _estimate(X, iterations, seed)
     Y, missing = smaller(X)
     S = gram(Y, double=True)
-    defect = S - torch.eye(S.shape[-1], dtype=S.dtype, device=S.device)
-    sigma, _ = leading(defect, absolute=True, shift=1.0)
+    sigma, _ = leading(S - identity(S), absolute=True, shift=1.0)
     if missing:
         sigma = torch.maximum(sigma, torch.ones_like(sigma))
     return sigma.to(X.dtype)
@@ -67,7 +67,7 @@ def check_iterations(iterations: int | None) -> None:
 
 def _estimate(X: Tensor, iterations: int, seed: int) -> Tensor:
     v = torch.tensor(_gaussian(X.shape[-2], seed), dtype=X.dtype, device=X.device)
-    u = (v / torch.linalg.vector_norm(v)).unsqueeze(-1)
+    u = beside((v / torch.linalg.vector_norm(v)).unsqueeze(-1), X)
     u = u.expand(*X.shape[:-1], 1)
     for _ in range(iterations - 1):
         u = product(X, product(X.mT, u)) - u

@@ -13,6 +13,7 @@ import torch
 
 from wnverify.primitives.constraint import RowConstraint
 from wnverify.primitives.pytorch import Rows, polar, working
+from wnverify.primitives.rules import check_gradient
 from wnverify.primitives.triangular import triangular
 
 RETRACTIONS: Final = ("qr", "polar")
@@ -128,4 +129,5 @@ class StiefelLayer(RowConstraint):
 
     def transform(self, W: Rows, G: Rows) -> Rows:
         """``riemannian_gradient``."""
+        check_gradient(W, G)
         return riemannian_gradient(W, G)

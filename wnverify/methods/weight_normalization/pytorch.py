@@ -80,6 +80,8 @@ class WeightNormalization(RowParametrization):
         if g is not None:
             if g.shape != (len(rows), 1):
                 raise ValueError(f"g must have shape {(len(rows), 1)}, one number a row; got {tuple(g.shape)}")
+            if g.dtype != V.dtype:
+                raise TypeError(f"g must have the dtype {V.dtype} of V; got {g.dtype}")
             W = g * W
         return from_rows(W.to(V.dtype), V.shape, self.dim, self.groups)
 

@@ -1,0 +1,293 @@
+"""Error models against many draws: what is right is within, what loses digits above, and a loose model is called so."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from wnverify.finding import Finding, Verdict, decode_array, dumps
+from wnverify.methods.newton_schulz.pytorch import newton_schulz_rows
+from wnverify.methods.weight_normalization.pytorch import normalize_rows
+from wnverify.numerics import batches
+from wnverify.numerics.batches import Allowed, Batch
+from wnverify.numerics.coarse import Coarse
+from wnverify.numerics.generators import drawn
+from wnverify.numerics.judge import subject_of, subjects_of
+from wnverify.numerics.matrices import Typed
+from wnverify.numerics.sensitivity import SAFETY
+from wnverify.numerics.validation import judged, upper_bound, validated
+
+PLAIN, CENTRED, ORTHOGONAL = (
+    "weight_normalization",
+    "centred_weight_normalization",
+    "orthogonal_weight_normalization",
+)
+DRAWS = 128
+PAIRS = (("value", "float64"), ("value", "float32"), ("gradient", "float32"))
+dtypes = pytest.mark.parametrize("dtype", ["float64", "float32"])
+
+
+def given(method, implementation):
+    """The first map of a method with this implementation in the place of its own."""
+    return subject_of(method, 0, True, implementation)
+
+
+def scaled(factor):
+    """The narrow model with all that it allows times ``factor``."""
+
+    class Scaled(Batch):
+        def of_value(self):
+            allowed = super().of_value()
+            return Allowed(allowed.relative * factor, allowed.scale, allowed.condition)
+
+    return Scaled
+
+
+@pytest.mark.parametrize("method", [PLAIN, "weight_standardization", "soft_orthogonality"])
+def test_the_models_of_the_house_are_kept(method):
+    """No draw is above 1, the loss is seen, the worst draw and the upper bound are stated, and JSON holds it all."""
+    found = [judged(subject_of(method, 0, True), what, dtype, DRAWS) for what, dtype in PAIRS]
+    for finding in found:
+        route = finding.routes[0]
+        assert route.ratio <= 1, finding
+        assert route.figures["above_one"] == 0, finding
+        assert finding.verdict is (Verdict.PASS if seen_often(route) else Verdict.INCONCLUSIVE), finding
+        assert route.figures["draws"] >= DRAWS
+        assert route.figures["exceedance_95"] == upper_bound(0, route.figures["draws"])
+        assert route.figures["seen_at_ten_times_modelled"] > 0.5
+        assert set(finding.witness) == ({"V"} if finding.check == "error_model.value" else {"V", "A"})
+    text = dumps([finding.to_json() for finding in found])
+    assert text == dumps([Finding.from_json(finding.to_json()).to_json() for finding in found])
+
+
+def seen_often(route):
+    return round(route.figures["seen_in_coarse_arithmetic"] * route.figures["draws"]) >= 3
+
+
+def test_a_second_run_gives_the_same_bytes():
+    """The seed fixes every draw, and the witness is the draw at which the ratio was seen."""
+    first, again = (judged(subject_of(PLAIN, 3, True), "value", "float32", DRAWS) for _ in range(2))
+    assert dumps(first.to_json()) == dumps(again.to_json())
+    subject = subject_of(PLAIN, 3, True)
+    V = decode_array(first.witness["V"])
+    error = subject.value(V, "float32") - subject.map.reference(V)
+    assert subject.model.value(Typed("worst", V, V), error, "float32").value == first.routes[0].ratio
+
+
+def test_every_map_and_dtype_has_a_finding_of_its_own():
+    """A constraint has value, gradient and transform, a penalty its proximal operator; options have their own ids."""
+    found = validated("gradient_centralization", quick=True, draws=20)
+    assert {finding.check for finding in found} == {
+        "error_model.value",
+        "error_model.gradient",
+        "error_model.transform",
+    }
+    assert len({finding.id for finding in found}) == len(found) == 6
+    options = validated("weight_decay", quick=True, draws=20)
+    assert {finding.check for finding in options} == {
+        "error_model.value",
+        "error_model.gradient",
+        "error_model.prox",
+    }
+    assert any(finding.id.endswith("float32,convention=half") for finding in options)
+    assert len({finding.id for finding in options}) == len(options)
+
+
+def one_entry(V):
+    W = normalize_rows(V)
+    off = torch.zeros_like(W)
+    off[..., 0, 0] = 1e-3
+    return W + off
+
+
+def naive_variance(V):
+    """v − mean over the norm by ⟨v, v⟩ − d mean²: cancels where the mean is large."""
+    mean = V.mean(-1, keepdim=True)
+    return (V - mean) / ((V * V).sum(-1, keepdim=True) - V.shape[-1] * mean * mean).sqrt()
+
+
+def by_gram(V):
+    X = V - V.mean(-1, keepdim=True)
+    lam, D = torch.linalg.eigh(X @ X.mT)
+    return (D / lam.sqrt().unsqueeze(-2)) @ D.mT @ X
+
+
+WRONG = {
+    "one wrong entry": (PLAIN, one_entry, "float64", 1e6),
+    "one wrong entry in float32": (PLAIN, one_entry, "float32", 100),
+    "float32 inside float64": (PLAIN, lambda V: normalize_rows(V.float()).to(V.dtype), "float64", 1e6),
+    "a naive variance in float32": (CENTRED, naive_variance, "float32", 30),
+    "the Gram matrix at high condition": (ORTHOGONAL, by_gram, "float32", 2),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_loses_digits_is_above_the_model(name):
+    """Each planted fault has a ratio well above 1, fails or is a hazard, and is not called a loose model."""
+    method, implementation, dtype, least = WRONG[name]
+    found = judged(given(method, implementation), "value", dtype, DRAWS)
+    assert found.verdict in (Verdict.FAIL, Verdict.HAZARD)
+    assert found.routes[0].ratio > least
+    figures = found.routes[0].figures
+    assert figures["exceedance_95"] >= figures["above_one"] / figures["draws"] > 0
+
+
+def test_float32_inside_float64_is_sound_in_float32():
+    """The same implementation keeps the float32 model: the fault is of one dtype."""
+    found = judged(given(PLAIN, lambda V: normalize_rows(V.float()).to(V.dtype)), "value", "float32", DRAWS)
+    assert found.verdict is Verdict.PASS
+
+
+def test_a_wrong_gradient_is_above_the_model():
+    """A gradient without its projection fails, where its value passes."""
+
+    class Wrong(torch.autograd.Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(V):
+            return V / V.norm(dim=-1, keepdim=True)
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(inputs[0])
+
+        @staticmethod
+        def backward(ctx, A):
+            return A / ctx.saved_tensors[0].norm(dim=-1, keepdim=True)
+
+    subject = given(PLAIN, Wrong.apply)
+    assert judged(subject, "gradient", "float64", DRAWS).verdict is Verdict.FAIL
+
+
+def test_what_raises_inside_the_domain_is_a_failure_that_names_the_draw():
+    """One shape that is refused is found among many, also where all are asked at once."""
+
+    def refuses(V):
+        if V.shape[-2:] == (2, 3):
+            raise IndexError("two rows")
+        return normalize_rows(V)
+
+    found = judged(given(PLAIN, refuses), "value", "float64", DRAWS)
+    assert found.verdict is Verdict.FAIL
+    assert "2x3" in found.message
+    assert "IndexError: two rows" in found.message
+
+
+def test_an_implementation_that_cannot_be_mapped_is_called_one_by_one():
+    """A form that looks at a number is no failure: it is asked matrix by matrix."""
+
+    def looks(V):
+        if float(V.detach().abs().max()) < 0:
+            raise AssertionError
+        return normalize_rows(V)
+
+    found = judged(given(PLAIN, looks), "value", "float64", 100)
+    assert found.verdict is Verdict.PASS
+
+
+@dtypes
+def test_a_model_that_allows_too_much_is_inconclusive(dtype):
+    """Fifty times what is allowed passes a tenfold loss at every draw: that is not called a pass."""
+    subject = subject_of(PLAIN, 0, True)
+    found = judged(subject, "value", dtype, DRAWS, scaled(50))
+    assert found.verdict is Verdict.INCONCLUSIVE
+    figures = found.routes[0].figures
+    assert figures["seen_in_coarse_arithmetic"] == figures["seen_at_ten_times_observed"] == 0
+    assert "too loose" in found.message
+
+
+@dtypes
+def test_a_model_that_allows_too_little_is_refuted(dtype):
+    """A twentieth of what is allowed is exceeded, and the exceedance is bounded from above."""
+
+    class Tight:
+        """The judging model with a twentieth of what it allows."""
+
+        def __init__(self, model):
+            self.model, self.mixes = model, model.mixes
+
+        def __getattr__(self, name):
+            return getattr(self.model, name)
+
+        def value(self, case, error, dtype):
+            ratio = self.model.value(case, error, dtype)
+            return dataclasses.replace(ratio, error=20 * ratio.error)
+
+    subject = subject_of("weight_standardization", 0, True)
+    subject = dataclasses.replace(subject, model=Tight(subject.model))
+    found = judged(subject, "value", dtype, DRAWS, scaled(0.05))
+    assert found.verdict in (Verdict.HAZARD, Verdict.FAIL)
+    assert found.routes[0].ratio > 1
+    assert found.routes[0].figures["above_one"] > 0
+
+
+@pytest.mark.parametrize("method", [PLAIN, ORTHOGONAL, "weight_standardization", "qr_orthogonalization", "l1_penalty"])
+def test_the_narrow_model_is_the_judging_one_without_its_safety(method):
+    """At single matrices the model by whole Jacobians allows as much as ``sensitivity``, up to its factor of safety."""
+    subject = subject_of(method, 0, True)
+    V, A = drawn("random", 6, 3, 5, seed=1), drawn("random", 6, 3, 5, seed=2)
+    W = np.stack([subject.map.reference(one) for one in V])
+    A = A if W.shape == A.shape else A[:, :1, :1]
+    batch = Batch(subject, V, A, W, "float64")
+    for gradient, allowed in ((False, batch.of_value()), (True, batch.of_gradient())):
+        error = np.ones(V.shape if gradient else W.shape)
+        narrow = batch.ratios(error, allowed, gradient=gradient)
+        of = subject.model.gradient if gradient else subject.model.value
+        judging = [of(Typed("", V[k], A[k]), error[k], "float64").value for k in range(6)]
+        wider = narrow / np.array(judging)
+        assert (wider >= 0.97).all(), wider
+        assert (wider <= 1.05 * SAFETY**2).all(), wider
+
+
+def test_many_at_once_are_the_same_as_one_by_one():
+    """Values and gradients of a batch are those of single calls, to a rounding of each stored result."""
+    for dtype in ("float64", "float32"):
+        subject = subject_of("newton_schulz", 0, True)
+        V, A = (drawn("random", 5, 3, 4, seed=seed, dtype=dtype) for seed in (1, 2))
+        found, raised = batches.values(newton_schulz_rows, V, dtype, (3, 4))
+        pulled, also = batches.gradients(newton_schulz_rows, V, A, dtype)
+        assert not raised
+        assert not also
+        for k in range(5):
+            case = Typed("", V[k], A[k])
+            assert subject.model.value(case, found[k] - subject.value(V[k], dtype), dtype).value <= 1
+            assert subject.model.gradient(case, pulled[k] - subject.gradient(V[k], A[k], dtype), dtype).value <= 1
+
+
+@dtypes
+def test_coarse_arithmetic_rounds_ten_times_as_coarsely(dtype):
+    """Every stored result is off by at most 10 u and by more than 5 u somewhere; inputs, views and integers stay."""
+    V = torch.tensor(drawn("random", 1, 40, 50, seed=3, dtype=dtype)[0]).to(getattr(torch, dtype))
+    u = torch.finfo(V.dtype).eps / 2
+    with Coarse(dtype):
+        doubled, view, whole = V * 2, V.t(), torch.arange(7)
+    off = ((doubled.double() - 2 * V.double()) / (2 * V.double())).abs().max() / u
+    assert 5 < off <= 11
+    assert torch.equal(view, V.t())
+    assert torch.equal(whole, torch.arange(7))
+    assert torch.equal(
+        Coarse(dtype).round(torch.tensor([0.0, math.inf, 10.0 * 2**20])), torch.tensor([0.0, math.inf, 10.0 * 2**20])
+    )
+
+
+def test_the_bound_of_the_exceedance_is_clopper_and_pearson_s():
+    """Nothing seen in N draws leaves 3 / N, all seen leaves 1, and the bound lies above the share."""
+    assert upper_bound(0, 1000) == pytest.approx(1 - 0.05 ** (1 / 1000), rel=1e-9)
+    assert upper_bound(10, 10) == 1.0
+    assert 0.01 < upper_bound(10, 1000) < 0.02
+
+
+def test_no_draws_are_refused():
+    """A number of draws below 1, and an unknown method, are errors that say what came."""
+    with pytest.raises(ValueError, match="draws must be at least 1; got 0"):
+        validated(PLAIN, draws=0)
+    with pytest.raises(ValueError, match="method_id must be one of"):
+        validated("wn")
+
+
+def test_a_penalty_on_outputs_has_no_model_of_a_weight():
+    """A method without a map of the weight alone has no findings."""
+    assert subjects_of("jacobian_norm", 0, True) == [] == validated("jacobian_norm", quick=True)

@@ -1,0 +1,1 @@
+"""A weight in several processes: the processes, and what is tried in them."""
