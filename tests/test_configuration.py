@@ -10,7 +10,7 @@ import pytest
 from wnverify import configuration
 from wnverify.auditcall import AuditCall, resolve
 from wnverify.cli import _parser
-from wnverify.configuration import Configuration, read
+from wnverify.configuration import Configuration, Target, read, subject_name
 from wnverify.waivers import Waiver
 
 WHOLE = """
@@ -55,7 +55,7 @@ def call(*words: str) -> AuditCall:
 def test_every_key_is_read(project: Path) -> None:
     """Each key has its value; another tool's table is not looked at."""
     assert read(project) == Configuration(
-        targets=("src/my_norm.py:MyNorm", "torch.nn.utils.parametrizations:weight_norm"),
+        targets=(Target(target="src/my_norm.py:MyNorm"), Target(target="torch.nn.utils.parametrizations:weight_norm")),
         arguments={"radius": 2.0},
         declare={"unit_norm_rows": True},
         checks=("gradient.*",),
@@ -72,7 +72,7 @@ def test_a_folder_below_uses_the_projects_file_and_finds_its_targets(
 ) -> None:
     """Files are named relative to the pyproject.toml, and found from wherever the call is made."""
     monkeypatch.chdir(project / "src")
-    assert read(Path.cwd()).targets[0] == "my_norm.py:MyNorm"
+    assert read(Path.cwd()).targets[0].target == "my_norm.py:MyNorm"
     assert call().specs[0].subject == "my_norm.py:MyNorm"
 
 
@@ -87,8 +87,17 @@ def test_without_file_or_table_nothing_is_said(tmp_path: Path) -> None:
     [
         ("target = []", "unknown key 'target'; did you mean 'targets'? the keys are targets, arguments, declare"),
         ("zzz = 1", "unknown key 'zzz'; the keys are targets"),
-        ("targets = 'a.b:c'", "targets must be a list of TARGET strings; got 'a.b:c'"),
-        ("targets = [1]", "targets must be a list of TARGET strings; got [1]"),
+        ("targets = 'a.b:c'", "tables, [[tool.wnverify.targets]]; got 'a.b:c'"),
+        ("targets = [1]", "targets must be a list of TARGET strings, or of tables, [[tool.wnverify.targets]]; got [1]"),
+        (
+            "targets = [{target = 'a:b', declares = {}}]",
+            "targets[0]: unknown key 'declares'; did you mean 'declare'? the keys are target, arguments, declare",
+        ),
+        ("targets = ['a:b', {kind = 'penalty'}]", "targets[1]: target is missing; it is package.module:name"),
+        ("targets = [{target = 'a:b', kind = 1}]", "targets[0]: kind must be parametrization, projection or penalty"),
+        ("targets = [{target = 'a:b', declare = 1}]", "targets[0]: declare must be a table of names and plain values"),
+        ("targets = [{target = 'a:b', waive = {'edge.tall' = 1}}]", "waive must be a table from checks to the reason"),
+        ("targets = [{target = 'a:b', waive = {'edge.tall' = ' '}}]", "targets[0]: reason of a waiver must be text"),
         ("quick = 1", "quick must be true or false; got 1"),
         ("strict = 'yes'", "strict must be true or false; got 'yes'"),
         ("seed = true", "seed must be a whole number; got True"),
@@ -147,8 +156,60 @@ def test_no_target_anywhere_says_where_one_could_be(tmp_path: Path, monkeypatch:
         call()
 
 
+ONE_BY_ONE = """
+[tool.wnverify]
+arguments = {radius = 2.0}
+declare = {odd = true}
+
+[[tool.wnverify.targets]]
+target = "src/my_norm.py:MyNorm"
+kind = "projection"
+arguments = {radius = 3.0, eps = 0.5}
+declare = {idempotent = true}
+waive = {"edge.scale" = "weights stay small"}
+
+[[tool.wnverify.targets]]
+target = "cwn"
+
+[[tool.wnverify.waivers]]
+check = "edge.zero_row"
+reason = "never zero"
+"""
+
+
+def test_a_target_that_is_a_table_says_more_than_all_say(project: Path) -> None:
+    """Its arguments and declarations go before those of all targets, its kind and its waivers are its own."""
+    (project / "pyproject.toml").write_text(ONE_BY_ONE)
+    first, second = call("--declare", "convex").specs
+    assert (first.subject, first.kind) == ("my_norm.py:MyNorm", "projection")
+    assert first.arguments == {"radius": 3.0, "eps": 0.5}
+    assert first.declare == {"odd": True, "idempotent": True, "convex": True}
+    assert (second.arguments, second.declare) == ({"radius": 2.0}, {"odd": True, "convex": True})
+    said = [(waiver.check, waiver.subject) for waiver in call().waivers]
+    assert said == [("edge.zero_row", None), ("edge.scale", "my_norm.py:MyNorm")]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "src/my_norm.py:MyNorm",
+        "torch.nn.utils.parametrizations:weight_norm",
+        "cwn",
+        "weight_standardization[eps=0.0 eps_inside=False]",
+    ],
+)
+def test_a_waiver_of_a_target_names_it_as_findings_do(project: Path, target: str) -> None:
+    """The name under which findings are filed."""
+    assert subject_name(target) == call(target).specs[0].subject
+
+
 def test_every_key_is_described_and_checked() -> None:
     """A key without a rule for its value would be read unseen."""
-    keys = set(Configuration.__dataclass_fields__)
-    assert set(configuration._VALUES) == keys - {"waivers"}
-    assert all(f"``{name}``" in (Configuration.__doc__ or "") for name in keys)
+    for table, rules, alone in (
+        (Configuration, configuration._VALUES, {"waivers"}),
+        (Target, configuration._OF_TARGET, set()),
+    ):
+        keys = set(table.__dataclass_fields__)
+        assert set(rules) == keys - alone
+        described = (table.__doc__ or "").replace("``target``", "")
+        assert all(f"``{name}``" in described for name in keys - {"target"})

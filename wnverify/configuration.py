@@ -13,30 +13,60 @@ check = "edge.zero_row"
 subject = "my_norm.py:MyNorm"
 reason = "layers are never initialised with zero rows; see our issue 12"
 expires = 2027-01-31
+
+A target of which more is to be said is a table; what it says goes before what is said for all of them:
+
+[[tool.wnverify.targets]]
+target = "src/my_norm.py:MyBall"
+kind = "projection"
+arguments = {radius = 2.0}
+declare = {nonexpansive = true}
+waive = {"edge.scale" = "weights stay below 100"}
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from wnverify.finding import slug
+from wnverify.methods.catalogue import find
 from wnverify.waivers import Waiver
 
 FILE: Final = "pyproject.toml"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Configuration:
-    """``targets``, with their ``arguments`` and ``declare``; ``checks`` (patterns), ``quick``, ``strict``, ``seed`` and
-    ``timeout`` (seconds for an item; None where nothing is said) as on the command line; ``waivers``."""
+class Target:
+    """One of a project's targets: ``arguments`` and ``declare`` go before those of the whole configuration; ``kind``
+    where it is not recognised; ``waive`` (check → reason) accepts what checks find of this target alone."""
 
-    targets: tuple[str, ...] = ()
+    target: str
+    arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    declare: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    kind: str | None = None
+    waive: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def waivers(self) -> tuple[Waiver, ...]:
+        name = subject_name(self.target)
+        return tuple(Waiver(check=check, reason=reason, subject=name) for check, reason in self.waive.items())
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """``targets``; ``arguments`` and ``declare`` of all of them; ``checks`` (patterns), ``quick``, ``strict``, ``seed``
+    and ``timeout`` (seconds for an item; None where nothing is said) as on the command line; ``waivers``, with those
+    that single targets name."""
+
+    targets: tuple[Target, ...] = ()
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     declare: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     checks: tuple[str, ...] = ()
@@ -64,34 +94,80 @@ def read(folder: Path) -> Configuration:
         raise ValueError(f"{FILE}: not TOML: {error}") from None
     table = document.get("tool", {}).get("wnverify", {})
     made = from_table(table, f"{FILE}: [tool.wnverify]")
-    return dataclasses.replace(made, targets=tuple(_from_here(target, file.parent) for target in made.targets))
+    found = (dataclasses.replace(given, target=_from_here(given.target, file.parent)) for given in made.targets)
+    return dataclasses.replace(made, targets=tuple(found))
 
 
 def from_table(table: Any, where: str) -> Configuration:
     """The configuration of a parsed table; ``where`` begins every message."""
+    given = _checked(table, where, [field.name for field in dataclasses.fields(Configuration)], _VALUES)
+    waivers = given.get("waivers", [])
+    if not isinstance(waivers, list):
+        raise ValueError(f"{where}: waivers must be tables, [[tool.wnverify.waivers]]; got {waivers!r}")
+    said = [Waiver.from_table(w, f"{where} waivers[{i}]") for i, w in enumerate(waivers)]
+    targets = tuple(_target(one, f"{where} targets[{i}]") for i, one in enumerate(given.get("targets", [])))
+    for i, one in enumerate(targets):
+        try:
+            said += one.waivers
+        except ValueError as error:
+            raise ValueError(f"{where} targets[{i}]: {error}") from None
+    given |= {"targets": targets, "waivers": tuple(said)}
+    return Configuration(**given | {"checks": tuple(given.get("checks", ()))})
+
+
+def subject_name(target: str) -> str:
+    """The name in finding ids of what a TARGET string names.
+
+    >>> subject_name("src/my_norm.py:MyNorm"), subject_name("cwn")
+    ('my_norm.py:MyNorm', 'centred_weight_normalization')
+    """
+    name, bracket, settings = target.partition("[")
+    if ":" not in target:
+        with contextlib.suppress(ValueError):  # no method of the catalogue: refused when it is looked for
+            name = find(name).id
+    return slug((Path(name).name + bracket + settings).replace(" ", ","))
+
+
+def _target(value: Any, where: str) -> Target:
+    if isinstance(value, str):
+        return Target(target=value)
+    given = _checked(value, where, [field.name for field in dataclasses.fields(Target)], _OF_TARGET)
+    if "target" not in given:
+        raise ValueError(f"{where}: target is missing; it is package.module:name, path/file.py:name or a method's id")
+    return Target(**given)
+
+
+def _checked(
+    table: Any, where: str, known: Sequence[str], rules: Mapping[str, tuple[Callable[[Any], bool], str]]
+) -> dict[str, Any]:
+    """The table, each of whose keys is known and each of whose values is of its kind."""
     if not isinstance(table, Mapping):
         raise ValueError(f"{where} must be a table; got {table!r}")
-    known = [field.name for field in dataclasses.fields(Configuration)]
-    given: dict[str, Any] = {}
     for name, value in table.items():
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             meant = f"did you mean {near[0]!r}? " if near else ""
             raise ValueError(f"{where}: unknown key {name!r}; {meant}the keys are {', '.join(known)}")
-        if name == "waivers":
-            if not isinstance(value, list):
-                raise ValueError(f"{where}: waivers must be tables, [[tool.wnverify.waivers]]; got {value!r}")
-            given[name] = tuple(Waiver.from_table(w, f"{where} waivers[{i}]") for i, w in enumerate(value))
-            continue
-        right, words = _VALUES[name]
+        right, words = rules.get(name, (lambda _: True, ""))
         if not right(value):
             raise ValueError(f"{where}: {name} must be {words}; got {value!r}")
-        given[name] = tuple(value) if isinstance(value, list) else value
-    return Configuration(**given)
+    return dict(table)
 
 
 def _texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(text, str) and text for text in value)
+
+
+def _targets(value: Any) -> bool:
+    return isinstance(value, list) and all((isinstance(one, str) and one) or isinstance(one, Mapping) for one in value)
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _reasons(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(_text(reason) for reason in value.values())
 
 
 def _named(value: Any) -> bool:
@@ -120,7 +196,7 @@ def _seconds(value: Any) -> bool:
 
 
 _VALUES: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
-    "targets": (_texts, "a list of TARGET strings"),
+    "targets": (_targets, "a list of TARGET strings, or of tables, [[tool.wnverify.targets]]"),
     "arguments": (_named, "a table of names and plain values"),
     "declare": (_named, "a table of names and plain values"),
     "checks": (_texts, "a list of patterns of check ids"),
@@ -128,6 +204,13 @@ _VALUES: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "strict": (_switch, "true or false"),
     "seed": (_whole, "a whole number"),
     "timeout": (_seconds, "a positive number of seconds"),
+}
+_OF_TARGET: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
+    "target": (_text, "a TARGET string"),
+    "arguments": _VALUES["arguments"],
+    "declare": _VALUES["declare"],
+    "kind": (_text, "parametrization, projection or penalty"),
+    "waive": (_reasons, "a table from checks to the reason why what they find is accepted"),
 }
 
 

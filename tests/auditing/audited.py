@@ -34,11 +34,18 @@ def subject_of(target: object, **said: Any) -> Subject:
 
 
 def sheet_of(
-    check: str, target: object, *, quick: bool = False, shrink: bool = False, seed: int = 0, **said: Any
+    check: str,
+    target: object,
+    *,
+    quick: bool = False,
+    shrink: bool = False,
+    full: bool = False,
+    seed: int = 0,
+    **said: Any,
 ) -> Sheet:
     """The sheet of one check on one subject."""
     sheet = Sheet()
-    checks()[check].run(Context(subject_of(target, **said), seed=seed, quick=quick, shrink=shrink), sheet)
+    checks()[check].run(Context(subject_of(target, **said), seed=seed, quick=quick, shrink=shrink, full=full), sheet)
     return sheet
 
 

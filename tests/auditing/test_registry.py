@@ -30,7 +30,17 @@ def test_every_check_is_there_once():
     known = checks()
     assert list(known) == [made.id for made in known.values()]
     families = {name.split(".")[0] for name in known}
-    assert families == {"contract", "lifecycle", "property", "gradient", "precision", "edge", "execution", "cost"}
+    assert families == {
+        "contract",
+        "lifecycle",
+        "property",
+        "gradient",
+        "precision",
+        "edge",
+        "execution",
+        "sharding",
+        "cost",
+    }
     assert set(MODULES) - families == {
         "contract_layout",
         "contract_device",
@@ -39,6 +49,7 @@ def test_every_check_is_there_once():
         "training_layers",
         "gradient_variants",
         "gradient_settings",
+        "gradient_singular",
         "edge_scale",
         "sizes",
     }

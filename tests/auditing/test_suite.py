@@ -102,15 +102,15 @@ def test_a_right_subject_meets_no_failure(audited):
     """Nothing is said against it, and nothing of the repetition is left."""
     verdicts = {name: finding.verdict for name, finding in audited.items() if name.startswith("faulty.py:Right")}
     assert set(verdicts.values()) == {Verdict.PASS}
-    assert len(verdicts) == 3
+    assert len(verdicts) == 4
     assert not [name for name in audited if name.endswith(REPEATED)]
 
 
 def test_a_pattern_brings_what_it_requires(audited):
-    """``gradient.vjp`` was asked for, ``contract.forward`` came with it, and the description before both."""
+    """``gradient.vjp`` was asked for, what it requires came with it, and the description before all."""
     for subject in ("faulty.py:Right", *DEADLY):
         checks = {finding.check for finding in audited.values() if finding.subject == subject}
-        assert checks == {DESCRIPTION, "contract.forward", "gradient.vjp"}
+        assert checks == {DESCRIPTION, "contract.forward", "precision.float64", "gradient.vjp"}
 
 
 @pytest.mark.parametrize("subject", DEADLY)
@@ -273,10 +273,11 @@ def test_a_description_says_what_was_declared_and_asked():
         "property.odd": ["contract.forward"],
         "property.discovered": ["contract.forward"],
         "property.sizes": ["contract.forward"],
-        "gradient.vjp": ["contract.forward"],
+        "precision.float64": ["contract.forward"],
+        "gradient.vjp": ["contract.forward", "precision.float64"],
         "gradient.rows": ["gradient.vjp"],
     }
-    assert finding.message == "2 declared properties, 7 checks apply"
+    assert finding.message == "2 declared properties, 8 checks apply"
 
 
 def test_checks_that_do_not_apply_are_not_planned():

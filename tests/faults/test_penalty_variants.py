@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from wnverify.faults.catalogue import Fault, Right
 
 ROWS = of_kind("penalty")
-FAULTS = [row for row in ROWS if isinstance(row, Fault)]
+FAULTS = [row for row in ROWS if isinstance(row, Fault) and not row.shards]
 RIGHT = [row for row in ROWS if isinstance(row, Right)]
 ROUNDING, WRONG = 1e-6, 1e-5
 POINTS = (randn(3, 5, seed=30) + 0.3, randn(4, 4, seed=31) - 0.2, randn(7, 3, seed=32), 0.02 * randn(3, 5, seed=33))

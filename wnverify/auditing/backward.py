@@ -34,6 +34,8 @@ from wnverify.oracles.ratio import ErrorModel, Ratio, map_model
 LEAST: Final = 1e-3
 """A penalty whose value is below this share of its change nearby is at a minimum."""
 NEAR: Final = 2.0**-14
+ROUNDINGS_AWAY: Final = 4.0
+NEARBY: Final = 8
 Found = TypeVar("Found")
 
 
@@ -103,15 +105,30 @@ def worst_narrow_row(wide: Instance, low: Tensor, cotangent: Tensor, observed: T
         sizes = [rows(t).double().norm(dim=1) for t in (cotangent, wide.at(low.double()), low)]
     natural = sizes[0] * sizes[1] / sizes[2].clamp_min(torch.finfo(torch.float64).tiny)
     worst = Ratio(0.0, 1.0, map_model(kind, max(right.shape)))
+    nearby: list[Tensor] | None = None
     for row in range(right.shape[0]):
         scale = max(float(right[row].norm()), typical if coupled else float(natural[row]))
         condition = 4 * (1.0 + min(float(response[row]) / max(scale, 1e-300), 1e6))
         terms = right.numel() if wide.scalar else max(right.shape)
         model = map_model(kind, terms, condition=condition, roundings=12)
         ratio = Ratio(float((got[row] - right[row]).norm()), scale, model)
+        if ratio.value > 1:
+            # A kink nearer than a rounding: on its other side the right gradient is another.
+            nearby = _nearby(gradient, low) if nearby is None else nearby
+            spread = max(float((there[row] - right[row]).norm()) for there in nearby)
+            wider = ErrorModel(model.relative + 2 * spread / max(scale, 1e-300), f"{model.text} + kinks nearby")
+            ratio = Ratio(ratio.error, scale, wider)
         if not ratio.value <= worst.value:
             worst = ratio
     return worst
+
+
+def _nearby(gradient: Callable[[Tensor], Tensor], low: Tensor) -> list[Tensor]:
+    """The float64 gradient, rows flattened, at weights a few roundings of the narrow dtype away."""
+    V = low.double()
+    step = ROUNDINGS_AWAY * torch.finfo(low.dtype).eps / 2
+    away = (step * row_scales(V) * randn(*V.shape, seed=seed) for seed in range(NEARBY))
+    return [rows(gradient(V + change)) for change in away]
 
 
 def differenced(instance: Instance, V: Tensor) -> tuple[Callable[..., Tensor], float]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -22,6 +24,7 @@ AT_ORIGIN = 1e-6
 """Coordinates so small beside the weight that they stand for are the origin up to rounding."""
 QUICK_SHAPES = ((3, 5), (4, 4), (7, 3))
 QUICK_KERNELS = KERNEL_SHAPES[1:2]
+Option = TypeVar("Option")
 
 
 class Context:
@@ -29,20 +32,68 @@ class Context:
 
     ``build`` gives instances in training mode, unless the subject's forward changes with every call there (power
     iteration, noise): then they are in eval mode, and ``mode_note`` says so.
+
+    ``sampled``: of alternatives (weights, dtypes, layers) only one is looked at, which the seed draws; many seeds cost
+    then what one whole look costs.  ``weights``: how many weights a check that traces the subject puts through one
+    trace; None for its own number.  ``full``: whatever it costs.
+    ``shards``: over how many processes a weight is distributed, 0 for none.
     """
 
-    def __init__(self, subject: Subject, *, seed: int, quick: bool = False, shrink: bool = True):
+    def __init__(
+        self,
+        subject: Subject,
+        *,
+        seed: int,
+        quick: bool = False,
+        shrink: bool = True,
+        sampled: bool = False,
+        weights: int | None = None,
+        full: bool = False,
+        shards: int = 0,
+    ):
         self.subject = subject
         self.shrink = shrink
-        self.seed = seed
         self.quick = quick
+        self.full = full
+        self.shards = shards
         self.refused: dict[str, str] = {}
+        self.drawn = False
+        """Whether anything was drawn: another seed would look at other numbers."""
+        self.traced = False
+        """Whether one trace took many weights: that look was many seeds."""
+        self._seed = seed
+        self._sampled = sampled
+        self._weights = weights
+
+    @property
+    def seed(self) -> int:
+        """The seed; who reads it draws from it."""
+        self.drawn = True
+        return self._seed
+
+    def reseeded(self, seed: int) -> Context:
+        """The same look under another seed; what was found out about the subject stays known."""
+        other = copy.copy(self)
+        other.refused, other.drawn, other.traced, other._seed = {}, False, False, seed
+        return other
+
+    def through_one_trace(self, own: int) -> int:
+        """How many weights go through one trace, where a check would take ``own``."""
+        self.traced = self._weights is not None
+        return own if self._weights is None else self._weights
+
+    def chosen(self, name: str, options: Sequence[Option]) -> Sequence[Option]:
+        """All of them; in a sampled look the one that the seed draws."""
+        if not self._sampled or len(options) < 2:
+            return options
+        at = self.seed_for("chosen", name) % len(options)
+        return options[at : at + 1]
 
     @functools.cached_property
     def repeatable_in_training(self) -> bool:
         """Whether two forwards in training mode agree bit for bit at the first weight that is accepted."""
         for shape in GENERIC_SHAPES:
-            V = generic(shape, self.seed).V
+            V = generic(shape, self._seed).V
             with contextlib.suppress(Exception):  # a refusal is recorded where points are chosen
                 instance = self.subject.build(V)
                 with torch.no_grad():
@@ -97,20 +148,30 @@ class Context:
         """The length of the longest sum that the output for V needs: along an axis, or for a penalty over all."""
         return V.numel() if self.scalar else max(rows(V).shape)
 
-    def generic_points(self) -> list[Point]:
+    def generic_points(self, *, every: bool = False) -> list[Point]:
         """The generic points in the stated domain that the forward accepts."""
         shapes = QUICK_SHAPES if self.quick else GENERIC_SHAPES
-        return self.usable(generic(s, self.seed) for s in shapes)
+        return self.usable((generic(s, self.seed) for s in shapes), every=every)
 
-    def kernel_points(self) -> list[Point]:
+    def kernel_points(self, *, every: bool = False) -> list[Point]:
         """The generic convolution kernels in the stated domain that the forward accepts."""
         shapes = QUICK_KERNELS if self.quick else KERNEL_SHAPES
-        return self.usable(generic(s, self.seed) for s in shapes)
+        return self.usable((generic(s, self.seed) for s in shapes), every=every)
 
-    def usable(self, points: Iterable[Point]) -> list[Point]:
-        """Those points that lie in the stated domain and that the forward accepts, in the subject's coordinates."""
-        kept = []
+    def usable(self, points: Iterable[Point], *, every: bool = False) -> list[Point]:
+        """Those points that lie in the stated domain and that the forward accepts, in the subject's coordinates.
+
+        A sampled look takes one of them, unless what is asked needs ``every`` one beside the others.
+        """
+        kept: list[Point] = []
+        points = list(points)
+        one = self._sampled and not every and len(points) > 1
+        if one:
+            start = self.seed_for("first of", points[0].name) % len(points)
+            points = [*points[start:], *points[:start]]
         for point in points:
+            if one and kept:
+                break
             why = outside(point.V, self.subject.domain)
             if why is not None:
                 self.refused[point.name] = f"outside the stated domain ({why})"

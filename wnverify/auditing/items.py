@@ -87,4 +87,5 @@ def repeat_item(
 def _once(spec: TargetSpec, description: Finding, common: Mapping[str, Any]) -> dict[str, Any]:
     """What every check of a subject is told: the kind that its description has found spares finding it again."""
     kind = description.routes[0].figures["kind"]
-    return {"spec": spec.to_json(), "seed": common["seed"], "quick": common["quick"], "kind": kind}
+    told = {name: common[name] for name in ("seed", "quick", "full", "shards") if name in common}
+    return {"spec": spec.to_json(), **told, "kind": kind}

@@ -187,17 +187,19 @@ def _l1(look: Look) -> Iterator[Ratio]:
 
 @residual("scale_invariant")
 def _scale(look: Look) -> Iterator[Ratio]:
-    for factor in (2.0, 0.375, 24.0, 2.0**-12, 2.0**12):
+    # Upwards as far as float32 squares allow; far below 1 the floor of a norm is a matter of edge.scale.
+    for factor in (2.0, 0.375, 24.0, 2.0**-12, 2.0**12, 2.0**20):
         if look.covers(look.V * factor):
             yield _same(look, look.at(look.V * factor), look.W)
 
 
 @residual("row_scale_invariant")
 def _row_scale(look: Look) -> Iterator[Ratio]:
-    exponents = torch.arange(look.n) % 5 - 2
-    factors = (1.5 * 2.0**exponents).to(look.V.dtype).reshape(-1, *[1] * (look.V.dim() - 1))
-    if look.covers(look.V * factors):
-        yield _same(look, look.at(look.V * factors), look.W)
+    for spread in (1, 3):
+        exponents = spread * (torch.arange(look.n) % 5 - 2)
+        factors = (1.5 * 2.0**exponents).to(look.V.dtype).reshape(-1, *[1] * (look.V.dim() - 1))
+        if look.covers(look.V * factors):
+            yield _same(look, look.at(look.V * factors), look.W)
 
 
 @residual("shift_invariant_rows")

@@ -120,7 +120,9 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     asked: list[tuple[str, Mapping[str, Any]]] = [(target, {}) for target in option.wnverify_audit]
     if option.wnverify:
         given = known.configuration
-        asked += [(target, {"arguments": given.arguments, "declare": given.declare}) for target in given.targets]
+        for one in given.targets:
+            told = {"arguments": {**given.arguments, **one.arguments}, "declare": {**given.declare, **one.declare}}
+            asked.append((one.target, told | {"kind": one.kind}))
     for target, said in dict(asked).items():
         from wnverify.finding import slug
 

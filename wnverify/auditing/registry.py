@@ -33,14 +33,16 @@ MODULES: Final = (
     "training",
     "training_layers",
     "property",
+    "precision",
     "gradient",
     "gradient_variants",
     "gradient_settings",
-    "precision",
+    "gradient_singular",
     "edge",
     "edge_scale",
     "sizes",
     "execution",
+    "sharding",
     "cost",
 )
 SEVERITY: Final = (
@@ -88,6 +90,8 @@ class Sheet:
         self.cases: list[Case] = []
         self.notes: list[str] = []
         self.nothing = "No generated weight lies in the stated domain"
+        self.shown: Case | None = None
+        """The case whose witness stands for the finding; None for the worst that has one."""
 
     def add(self, name: str, verdict: Verdict, message: str = "", **rest: Any) -> None:
         self.cases.append(Case(name=name, verdict=verdict, message=message, **rest))
@@ -129,7 +133,7 @@ class Check:
     """One question to subjects of ``kinds``; ``instead`` words it otherwise for some of them.
 
     ``needs`` names what the subject must have: ``declared`` (the property that the id names) or a capability
-    (``object``, ``gradient``, ``derivative``, ``prox``).
+    (``object``, ``gradient``, ``derivative``, ``prox``), or that a number of processes is given (``shards``).
     """
 
     id: str
@@ -145,9 +149,9 @@ class Check:
         """What is asked of a subject of this kind."""
         return self.instead.get(kind, self.asks)
 
-    def applies(self, subject: Subject) -> bool:
+    def applies(self, subject: Subject, shards: int = 0) -> bool:
         """Whether there is something to ask."""
-        lacking = set(self.needs) - subject.capabilities
+        lacking = set(self.needs) - subject.capabilities - ({"shards"} if shards else set())
         if self.id.split(".", 1)[1] in subject.declares:
             lacking.discard("declared")
         return subject.kind in self.kinds and not lacking
@@ -205,7 +209,8 @@ def finding_of(check: Check, sheet: Sheet, *, subject: str, replay: str, kind: s
         message = "; ".join(said) + (f"; and {more} more" if more > 0 else "")
     else:
         message = f"{len(sheet.cases)} cases"
-    witness = next((dict(case.witness) for case in bad if case.witness), None)
+    shown = [sheet.shown] if sheet.shown is not None else bad
+    witness = next((dict(case.witness) for case in shown if case.witness), None)
     return Finding(
         kind="check",
         id=f"check/{subject}/{check.id}",

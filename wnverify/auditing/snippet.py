@@ -16,7 +16,7 @@ def snippet(look: Context, V: Tensor, cotangent: Tensor) -> str:
     """Lines that build the subject for the matrix V as the audit does, and print the written gradient of ⟨A, W⟩, or of
     a penalty's value."""
     instance = look.build(V)
-    name, imports = _imported(look)
+    name, imports = imported(look)
     lines = ["import torch", *imports]
     if instance.module is not None and [*instance.module.parameters(), *instance.module.buffers()]:
         lines.append(f"torch.manual_seed({BUILD_SEED})")
@@ -27,7 +27,7 @@ def snippet(look: Context, V: Tensor, cotangent: Tensor) -> str:
     return "\n".join(lines)
 
 
-def _imported(look: Context) -> tuple[str, list[str]]:
+def imported(look: Context) -> tuple[str, list[str]]:
     """How the subject is called in the lines, and the lines that import it."""
     spec = look.subject.spec
     module = spec.module or (spec.file or "").removesuffix(".py")

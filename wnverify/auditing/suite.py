@@ -19,6 +19,7 @@ from wnverify.auditing.registry import DESCRIPTION
 from wnverify.auditing.target import PARAMETRIZATION, TargetError, TargetSpec, parse_target, pickle_target
 from wnverify.finding import Evidence, Finding, Json, Verdict
 from wnverify.journal import Journal, Memory
+from wnverify.numerics.shards.group import check_world
 from wnverify.report.views.notebook import Findings
 from wnverify.runner import RunResult
 from wnverify.waivers import Waiver, refuse_unknown
@@ -65,6 +66,8 @@ def audit(
     checks: Sequence[str] = (),
     seed: int = 0,
     quick: bool = False,
+    full: bool = False,
+    shards: int = 0,
     workers: int = 2,
 ) -> Findings:
     """Audit parametrizations, projections and penalties, and return the findings, sorted by id: a list, which a
@@ -75,11 +78,12 @@ def audit(
     parametrization, a function or another callable W → W a projection, and whatever gives a scalar a penalty, whose
     proximal operator is ``prox(W, step)`` beside it.  ``kind`` (``"parametrization"``, ``"projection"``,
     ``"penalty"``) overrides that.  ``arguments`` are constructor arguments, ``declare`` overrides what the subject
-    declares, ``checks`` are patterns of check ids (``"gradient.*"``).  Raises ``TargetError`` (a ``ValueError``) where
-    a target cannot be found or loaded or a name is unknown.
+    declares, ``checks`` are patterns of check ids (``"gradient.*"``); ``quick`` looks at fewer weights, ``full`` at
+    sizes and compilers that take minutes; ``shards``: over how many processes the weight is distributed
+    too.  Raises ``TargetError`` (a ``ValueError``) where a target cannot be found or loaded or a name is unknown.
     """
     specs = specs_of(targets, arguments, declare, kind)
-    result = run_audit(specs, checks=checks, seed=seed, quick=quick, workers=workers)
+    result = run_audit(specs, checks=checks, seed=seed, quick=quick, full=full, shards=shards, workers=workers)
     return Findings(result.findings)
 
 
@@ -89,22 +93,27 @@ def run_audit(
     checks: Sequence[str] = (),
     seed: int = 0,
     quick: bool = False,
+    full: bool = False,
+    shards: int = 0,
     workers: int = 2,
     timeout_s: float = 60.0,
     memory_mib: float = 6144.0,
     executor: Executor | None = None,
     journal: Journal | None = None,
     waivers: Sequence[Waiver] = (),
+    warm: tuple[str, ...] = WARM,
     on_planned: Callable[[int], Callable[[Outcome], object] | None] | None = None,
 ) -> RunResult:
     """``audit`` with everything that the command line can set; ``on_planned`` gets the number of items to come.
 
     ``waivers`` change no finding: one for a check that does not exist is a ``ValueError`` before any check runs.
+    ``warm``: what the children import first; with ``executor`` that of the children it shares.
     """
     limits = {"timeout_s": timeout_s, "memory_mib": memory_mib}
-    common = {"checks": list(checks), "seed": seed, "quick": quick}
-    with contextlib.nullcontext(executor) if executor is not None else shared_children(workers) as pool:
-        settings: dict[str, Any] = {"executor": pool, "workers": workers, "warm": WARM}
+    common = {"checks": list(checks), "seed": seed, "quick": quick} | ({"full": True} if full else {})
+    common |= {"shards": check_world(shards)} if shards else {}
+    with contextlib.nullcontext(executor) if executor is not None else shared_children(workers, warm) as pool:
+        settings: dict[str, Any] = {"executor": pool, "workers": workers, "warm": warm}
         first = described(specs, common, limits, journal, settings)
         if first.interrupted:
             return first
@@ -189,9 +198,9 @@ def _preparing_repeats(watch: Callable[[Outcome], object] | None, executor: Exec
 
 
 @contextlib.contextmanager
-def shared_children(workers: int) -> Iterator[Executor]:
+def shared_children(workers: int, warm: tuple[str, ...] = WARM) -> Iterator[Executor]:
     """Threads whose warm children are kept from one run to the next."""
-    guard.prestart(workers, WARM)
+    guard.prestart(workers, warm)
     threads = ThreadPoolExecutor(workers, thread_name_prefix="wnverify")
     try:
         yield threads

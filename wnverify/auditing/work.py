@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wnverify.auditing.context import QUICK_SHAPES, Context, first_line
+from wnverify.auditing.demonstration import witnessed
 from wnverify.auditing.registry import (
     DESCRIBES,
     DESCRIPTION,
@@ -23,10 +25,17 @@ from wnverify.auditing.registry import checks as registered
 from wnverify.auditing.subject import Subject
 from wnverify.auditing.target import TargetSpec
 from wnverify.finding import Evidence, Finding, Verdict
+from wnverify.numerics.shards.kept import groups
 
 
 def describe(
-    spec: Mapping[str, Any], checks: Sequence[str] = (), seed: int = 0, quick: bool = False, kind: str | None = None
+    spec: Mapping[str, Any],
+    checks: Sequence[str] = (),
+    seed: int = 0,
+    quick: bool = False,
+    kind: str | None = None,
+    full: bool = False,
+    shards: int = 0,
 ) -> list[Finding]:
     """The subject's description, or an ``error`` finding that says why it cannot be loaded.
 
@@ -45,13 +54,13 @@ def describe(
                 statement=DESCRIBES,
                 message=message,
                 routes=(Evidence(route="exact", verdict=verdict, figures=dict(figures)),),
-                replay=replay_command(target, None, seed, quick),
+                replay=replay_command(target, None, seed, quick, full, shards),
             )
         ]
 
     try:
         subject = Subject(target, kind)
-        chosen = _chosen(subject, checks, quick)
+        chosen = _chosen(subject, checks, quick, shards)
     except Exception as error:  # loading runs foreign code, which may raise anything
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
         return finding(Verdict.ERROR, f"{kind}{first_line(error)}", {})
@@ -65,28 +74,41 @@ def describe(
         "checks": [{"id": c.id, "asks": c.question(subject.kind), "requires": list(c.requires)} for c in chosen],
     }
     said = f"{len(subject.declares)} declared properties, {len(chosen)} checks apply"
-    if quick and (left_out := [c.id for c in registered().values() if c.applies(subject) and not c.quick]):
+    if quick and (left_out := [c.id for c in registered().values() if c.applies(subject, shards) and not c.quick]):
         said += f"; quick leaves out {', '.join(left_out)}"
     return finding(Verdict.PASS, said, figures)
 
 
 def perform(
-    spec: Mapping[str, Any], check: str, seed: int = 0, quick: bool = False, kind: str | None = None
+    spec: Mapping[str, Any],
+    check: str,
+    seed: int = 0,
+    quick: bool = False,
+    kind: str | None = None,
+    full: bool = False,
+    shards: int = 0,
 ) -> list[Finding]:
     """One check on one subject, whose kind the description has found."""
     target = TargetSpec(**spec)
     subject = Subject(target, kind)
-    return [_performed(registered()[check], subject, target, seed=seed, quick=quick)]
+    return [_performed(registered()[check], subject, target, seed=seed, quick=quick, full=full, shards=shards)]
 
 
 def repeat(
-    spec: Mapping[str, Any], names: Sequence[str], seed: int = 0, quick: bool = False, kind: str | None = None
+    spec: Mapping[str, Any],
+    names: Sequence[str],
+    seed: int = 0,
+    quick: bool = False,
+    kind: str | None = None,
+    full: bool = False,
+    shards: int = 0,
 ) -> list[Finding]:
     """The verdicts of the named checks, once more, as one finding's figures."""
     target = TargetSpec(**spec)
     subject, known, verdicts = Subject(target, kind), registered(), {}
     for name in names:
-        finding = _performed(known[name], subject, target, seed=seed, quick=quick, shrink=False)
+        said: dict[str, Any] = {"seed": seed, "quick": quick, "full": full, "shards": shards}
+        finding = _performed(known[name], subject, target, shrink=False, **said)
         verdicts[name] = str(finding.verdict)
     route = Evidence(route="exact", verdict=Verdict.PASS, figures=verdicts)
     return [
@@ -118,34 +140,50 @@ def known_checks() -> list[Finding]:
     ]
 
 
-def whole_sheet(target: TargetSpec, *, seed: int, quick: bool) -> list[Finding]:
+def whole_sheet(target: TargetSpec, *, seed: int, quick: bool, shards: int = 0) -> list[Finding]:
     """Every check of one subject in this process, none blocked by another and no witness shrunk.
 
     For subjects that are known to behave: planted faults and right variants.
     """
     subject = Subject(target)
-    chosen = _chosen(subject, (), quick)
-    return [_performed(check, subject, target, seed=seed, quick=quick, shrink=False) for check in chosen]
+    chosen = _chosen(subject, (), quick, shards)
+    said: dict[str, Any] = {"seed": seed, "quick": quick, "shards": shards, "shrink": False}
+    with groups(shards) if shards else contextlib.nullcontext():
+        return [_performed(check, subject, target, **said) for check in chosen]
 
 
 def _performed(
-    check: Check, subject: Subject, target: TargetSpec, *, seed: int, quick: bool, shrink: bool = True
+    check: Check,
+    subject: Subject,
+    target: TargetSpec,
+    *,
+    seed: int,
+    quick: bool,
+    full: bool = False,
+    shards: int = 0,
+    shrink: bool = True,
 ) -> Finding:
     sheet = Sheet()
-    check.run(Context(subject, seed=seed, quick=quick, shrink=shrink), sheet)
+    look = Context(subject, seed=seed, quick=quick, shrink=shrink, full=full, shards=shards)
+    check.run(look, sheet)
+    if shrink:
+        witnessed(look, check.id, sheet)
     if quick:
         shapes = ", ".join("x".join(map(str, shape)) for shape in QUICK_SHAPES)
         sheet.note(f"quick: generic weights of shape {shapes} only, half of the random probes")
-    replay = replay_command(target, check.id, seed, quick)
+    replay = replay_command(target, check.id, seed, quick, full, shards)
     return finding_of(check, sheet, subject=target.subject, replay=replay, kind=subject.kind)
 
 
-def replay_command(target: TargetSpec, check: str | None, seed: int, quick: bool) -> str:
+def replay_command(
+    target: TargetSpec, check: str | None, seed: int, quick: bool, full: bool = False, shards: int = 0
+) -> str:
     """The command line that performs this one check, or all of them, again; for a live object the call that does."""
     if target.pickled is not None:
         said: dict[str, Any] = {"arguments": target.arguments, "declare": target.declare, "kind": target.kind}
         said |= {"checks": [check] if check else [], "seed": seed}
-        written = [f"{name}={value!r}" for name, value in {**said, "quick": quick}.items() if value or name == "seed"]
+        said |= {"quick": quick, "full": full, "shards": shards}
+        written = [f"{name}={value!r}" for name, value in said.items() if value or name == "seed"]
         return f"wnverify.audit({', '.join([target.name, *written])})"
     chosen = ["--check", check] if check else []
     words = ["python", "-m", "wnverify", "audit", target.target, *chosen, "--seed", str(seed)]
@@ -155,13 +193,16 @@ def replay_command(target: TargetSpec, check: str | None, seed: int, quick: bool
         words += ["--arg", f"{name}={value!r}"]
     for name, value in target.declare.items():
         words += ["--declare", f"{name}={value!r}"]
-    return shlex.join(words + (["--quick"] if quick else []))
+    words += ["--shards", str(shards)] if shards else []
+    return shlex.join([*words, *(["--quick"] if quick else []), *(["--full"] if full else [])])
 
 
-def _chosen(subject: Subject, patterns: Sequence[str], quick: bool) -> list[Check]:
+def _chosen(subject: Subject, patterns: Sequence[str], quick: bool, shards: int = 0) -> list[Check]:
     """The checks that apply, those asked for with what they require."""
     applicable = {
-        name: check for name, check in registered().items() if check.applies(subject) and (check.quick or not quick)
+        name: check
+        for name, check in registered().items()
+        if check.applies(subject, shards) and (check.quick or not quick)
     }
     chosen = set(matching(patterns, list(applicable)))
     while missing := {name for kept in chosen for name in applicable[kept].requires} - chosen:

@@ -41,7 +41,7 @@ FAULTS: Final = (
     wrong(_FRAMES, "NewtonSchulzInSingle", "contract.dtype", note="muon-clip #9"),
     wrong(_FRAMES, "RowsEvenedAfterwards", "edge.zero_matrix", "hazard", "dion PR 24"),
     wrong(_FRAMES, "TraceByDifference", "edge.large_mean", "hazard", "decorrelated_bn #1"),
-    wrong(_FRAMES, "CutHidesNaN", "edge.nan_row", note="pytorch #82282"),
+    wrong(_FRAMES, "CutHidesNaN", "edge.nan_row", "hazard", note="pytorch #82282"),
     wrong(_PROJECTIONS, "FirstFalseTaken", "property.euclidean_projection", note="advertorch PR 24, ART PR 1586"),
     wrong(_PROJECTIONS, "BorderAtOne", "property.euclidean_projection", note="ncollide #314, COMMIT PR 73"),
     wrong(_PROJECTIONS, "AxisNoneIsFirst", "property.euclidean_projection", note="pytorch #11660"),

@@ -75,6 +75,7 @@ FAULTS: Final = (
     wrong("penalty.red_proximal", "NormOfFirstEntries", _PROX),
     wrong("penalty.red_proximal", "SixteenSingularValues", _PROX),
     wrong("penalty.red_proximal", "SquareCalledProx", "property.discovered"),
+    wrong("penalty.sharded", "LocalMeanSquare", "sharding.fsdp", shards=2),
 )
 
 RIGHT: Final = (

@@ -63,6 +63,7 @@ FAULTS: Final = (
     wrong("projection.red_thresholds", "OneRowScalesAll", _NEAREST),
     wrong("projection.red_thresholds", "SingleColumnClipped", _NEAREST),
     wrong("projection.red_thresholds", "FourteenNewtonSteps", _NEAREST),
+    wrong("projection.sharded", "onto_sphere_of_the_part", "sharding.shard1", shards=2),
 )
 
 RIGHT: Final = (
@@ -74,6 +75,8 @@ RIGHT: Final = (
     right("projection.right", "OntoCentredBall"),
     right("projection.right", "OntoSpectralBall", "edge.nan_row", "execution.autocast", "cost.work"),
     right("projection.right", "OntoBoxWithGraph"),
+    right("projection.right_graph", "L1BallBySorting", "gradient.singular"),
+    right("projection.right_graph", "BallByWhere", "edge.scale"),
     right("projection.right_functions", "onto_frobenius_ball"),
     right("projection.right_functions", "onto_ball_or_itself"),
     right("projection.red_thresholds", "SimplexModule"),

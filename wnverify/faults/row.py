@@ -21,6 +21,8 @@ class Fault:
     verdict: str = "fail"
     note: str = ""
     gradcheck: bool | None = None
+    shards: int = 0
+    """Over how many processes its weight is distributed too."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -31,18 +33,26 @@ class Right:
     target: str
     hazards: tuple[str, ...] = ()
     note: str = ""
+    shards: int = 0
 
 
 def wrong(
-    place: str, name: str, caught_by: str, verdict: str = "fail", note: str = "", gradcheck: bool | None = None
+    place: str,
+    name: str,
+    caught_by: str,
+    verdict: str = "fail",
+    note: str = "",
+    gradcheck: bool | None = None,
+    *,
+    shards: int = 0,
 ) -> Fault:
     """The row of ``wnverify.faults.<place>:<name>``."""
-    return Fault(kebab(name), f"wnverify.faults.{place}:{name}", caught_by, verdict, note, gradcheck)
+    return Fault(kebab(name), f"wnverify.faults.{place}:{name}", caught_by, verdict, note, gradcheck, shards)
 
 
-def right(place: str, name: str, *hazards: str, note: str = "") -> Right:
+def right(place: str, name: str, *hazards: str, note: str = "", shards: int = 0) -> Right:
     """The row of ``wnverify.faults.<place>:<name>``."""
-    return Right(kebab(name), f"wnverify.faults.{place}:{name}", hazards, note)
+    return Right(kebab(name), f"wnverify.faults.{place}:{name}", hazards, note, shards)
 
 
 def kebab(name: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from wnverify.auditing.backward import worst_narrow_row
 from wnverify.auditing.checks.edge import base_of, built, refused, witness_of
@@ -19,6 +20,9 @@ from wnverify.finding import Verdict
 from wnverify.oracles.gradients import BackwardError, reverse_mode, sensitivity
 from wnverify.oracles.ratio import LARGEST, Ratio, map_model
 
+OF_NAN: Final = frozenset(
+    ("nan_to_num", "isnan", "isfinite", "isinf", "nansum", "nanmean", "nanmedian", "nanquantile", "fmax", "fmin")
+)
 FINITE_ROWS: Final = "finite numbers in every row of W"
 
 
@@ -137,9 +141,10 @@ def nan_row(look: Context, sheet: Sheet) -> None:
     for name, value in (("NaN", math.nan), ("infinity", math.inf)):
         V = base.clone()
         V[1, column] = value
+        instance = built(look, base)
         try:
             with torch.no_grad():
-                W = rows(built(look, base).at(V))
+                W = rows(instance.at(V))
         except Exception as error:  # foreign code may raise anything; what it raised is the finding
             refused(sheet, name, error)
             continue
@@ -151,6 +156,11 @@ def nan_row(look: Context, sheet: Sheet) -> None:
             if look.scalar and _saturates(look, base, column, W):
                 # A penalty that is constant there compares with its cap, and NaN is not below it.
                 verdict, said = Verdict.HAZARD, f"{said}, counted as an entry beyond the penalty's cap"
+            elif not (asked := asks_for_nan(instance, V)):
+                # A threshold that NaN is neither above nor below: right for every number, and it bites.
+                verdict, said = Verdict.HAZARD, f"{said}, by a comparison that is false for it"
+            else:
+                said += f", by {', '.join(asked)}"
             sheet.add(name, verdict, said, witness=witness_of(V))
         elif others:
             said = f"a non-finite V[1, {column}] spoils row {others[0]} of W too, though rows are independent"
@@ -159,6 +169,27 @@ def nan_row(look: Context, sheet: Sheet) -> None:
             sheet.add(name, Verdict.PASS)
     if not local and not look.scalar:
         sheet.note("the rows of W are coupled, so that a NaN may reach all of them")
+
+
+def asks_for_nan(instance: Instance, V: Tensor) -> list[str]:
+    """The operations at V, by name and each once, that tell NaN from numbers or leave it out."""
+    watch = _Watch()
+    with watch, torch.no_grad():
+        instance.at(V)
+    return list(dict.fromkeys(watch.found))
+
+
+class _Watch(TorchFunctionMode):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = getattr(func, "__name__", "").strip("_")
+        with_itself = name in ("ne", "eq") and len(args) > 1 and args[0] is args[1]
+        if name in OF_NAN or with_itself:
+            self.found.append(name)
+        return func(*args, **(kwargs or {}))
 
 
 def _saturates(look: Context, base: Tensor, column: int, value: Tensor) -> bool:

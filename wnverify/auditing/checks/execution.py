@@ -6,13 +6,9 @@ stand in one file because each is a short variation of one comparison.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
-import io
-import logging
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import torch
@@ -26,12 +22,16 @@ from wnverify.auditing.instance import Instance
 from wnverify.auditing.lockstep import in_lockstep
 from wnverify.auditing.points import Point, randn
 from wnverify.auditing.registry import Sheet, check
+from wnverify.auditing.rounding import allowing_stairs
 from wnverify.auditing.subject import parametrized_layer
 from wnverify.auditing.target import PARAMETRIZATION
 from wnverify.finding import Verdict
 from wnverify.oracles.gradients import sensitivity
 from wnverify.oracles.ratio import Ratio, map_model
+from wnverify.quietly import quietly
 
+BACKENDS: Final = ("aot_eager", "inductor")
+"""The first traces and differentiates as the second does, and generates no code."""
 STACKED: Final = 3
 HEAD_STARTS: Final = (0, 1, 2, 4)
 DIFFERS: Final = "the {} differs from that of the plain call"
@@ -39,21 +39,25 @@ DIFFERS: Final = "the {} differs from that of the plain call"
 
 @check(
     "execution.compile",
-    asks="Gives torch.compile (aot_eager) the value and gradient of the plain call, also at the next weight?",
+    asks="Gives torch.compile the value and gradient of the plain call, also at the next weight?",
     quick=False,
 )
 def compiled(look: Context, sheet: Sheet) -> None:
     if _declared(look, sheet, "torch.compile", "no_compile"):
         return
-    points = _two_points(look)
+    points = _two_points(look, traced=True)
     if not points:
         return
-    instance = look.build(points[0].weight)
-    torch._dynamo.reset()
-    run = torch.compile(_function(instance), backend="aot_eager", dynamic=False)
-    for point in points:
-        _judge(look, sheet, point, instance, lambda V: run(*instance.with_primary(V)))
-    torch._dynamo.reset()
+    for backend in BACKENDS if look.full else BACKENDS[:1]:
+        instance = look.build(points[0].weight)
+        torch._dynamo.reset()
+        run = torch.compile(_function(instance), backend=backend, dynamic=False)
+        for point in points:
+            named = point if backend == BACKENDS[0] else dataclasses.replace(point, name=f"{point.name} {backend}")
+            _judge(look, sheet, named, instance, lambda V: run(*instance.with_primary(V)))  # noqa: B023
+        torch._dynamo.reset()
+    if not look.full:
+        sheet.note(f"{BACKENDS[0]} only; --full compiles with {', '.join(map(str, BACKENDS[1:]))} too")
 
 
 @check(
@@ -62,12 +66,12 @@ def compiled(look: Context, sheet: Sheet) -> None:
     quick=False,
 )
 def exported(look: Context, sheet: Sheet) -> None:
-    points = _two_points(look)
+    points = _two_points(look, traced=True)
     if not points or _declared(look, sheet, "torch.export", "no_compile"):
         return
     instance = look.build(points[0].weight)
     try:
-        with _quietly(), torch.no_grad():
+        with quietly(), torch.no_grad():
             given = instance.with_primary(points[0].V)
             program: Any = torch.export.export(_Called(instance), given).module()
     except Exception as error:  # the exporter refuses with errors of many kinds
@@ -81,7 +85,7 @@ def exported(look: Context, sheet: Sheet) -> None:
 
 @check("execution.vmap", asks="Gives vmap over a stack of weights what each weight gives alone?")
 def mapped(look: Context, sheet: Sheet) -> None:
-    points = _two_points(look)
+    points = _two_points(look, traced=True)
     if not points or _declared(look, sheet, "vmap", "no_vmap"):
         return
     instance = look.build(points[0].weight)
@@ -99,7 +103,7 @@ def mapped(look: Context, sheet: Sheet) -> None:
                 continue
             case = f"{what}, stacked along the {where} axis"
             try:
-                with _quietly():
+                with quietly():
                     found = torch.func.vmap(function, in_dims=axis)(stack).detach()
             except Exception as error:  # what has no batching rule is refused with errors of many kinds
                 sheet.add(case, Verdict.UNSUPPORTED, _said(error), route="exact")
@@ -190,7 +194,7 @@ def threads(look: Context, sheet: Sheet) -> None:
         return
     first, second = points[:2]
     cotangent = look.cotangent(first.V, look.seed_for("execution"))
-    for head_start in HEAD_STARTS[: 2 if look.quick else None]:
+    for head_start in look.chosen("head start", HEAD_STARTS[: 2 if look.quick else None]):
         shared = look.build(first.weight)
         calls = [
             functools.partial(_value_and_gradient, look, shared.at, point.V, cotangent) for point in (first, second)
@@ -220,19 +224,6 @@ class _Called(nn.Module):
         return self.call(*tensors) if self.module is None and self.call else self.module(*tensors)  # type: ignore[misc]
 
 
-@contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """Without what compiler, exporter and batching rules log, warn and print; what they refuse, they raise."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
-
-
 def _function(instance: Instance) -> Callable[..., Any]:
     call = instance.callable
 
@@ -242,13 +233,16 @@ def _function(instance: Instance) -> Callable[..., Any]:
     return plain
 
 
-def _two_points(look: Context) -> list[Point]:
-    """Weights of one shape for one instance: the small point, and others in the stated domain that it takes too."""
+def _two_points(look: Context, *, traced: bool = False) -> list[Point]:
+    """Weights of one shape for one instance: the small point, and others in the stated domain that it takes too.
+
+    ``traced``: many of them cost little more than two, once the subject is traced.
+    """
     first = look.small_point()
     if first is None:
         return []
     points = [first]
-    for k in range(1, STACKED):
+    for k in range(1, look.through_one_trace(STACKED) if traced else STACKED):
         other = randn(*first.weight.shape, seed=look.seed_for("execution", k)) + 0.3
         points += look.usable([Point(name=f"{first.name} again", V=other)])[:1]
     named = [dataclasses.replace(p, name=f"{first.name} #{k + 1}") for k, p in enumerate(points)]
@@ -267,7 +261,7 @@ def _judge(
     """What ``call`` gives at this weight against the plain call of the same instance."""
     cotangent = look.cotangent(point.V, look.seed_for("execution"))
     try:
-        with _quietly():
+        with quietly():
             found = _value_and_gradient(look, call, point.V, cotangent, gradient=gradient)
     except Exception as error:  # what is refused is refused with errors of many kinds
         sheet.add(point.name, Verdict.UNSUPPORTED, _said(error), route="exact")
@@ -296,6 +290,11 @@ def _compare(
     if what == "gradient":
         model = backward_model(instance, point.V, slack=2.0)  # both sides are rounded
         ratio = Ratio(float((found - right).norm()), float(right.norm()), model)
+
+        def pulled(V: Tensor) -> Tensor:
+            return _value_and_gradient(look, look.build(point.weight).at, V, cotangent)[what]
+
+        ratio = allowing_stairs(ratio, pulled, point.V, seed=look.seed)
     else:
         ratio = difference(found, right, look, point)
     sheet.compare(case, ratio, DIFFERS.format(what), route=route)

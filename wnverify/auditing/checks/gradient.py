@@ -28,6 +28,8 @@ from wnverify.oracles.ratio import map_model
 
 GROSS = 1e-2
 """A relative error of the Jacobian from which a badly conditioned point no longer excuses a backward."""
+IN_FULL = ("contract.forward", "precision.float64")
+"""A map that is computed in fewer bits is a staircase, whose differences say nothing of its derivative."""
 AFTER = ("gradient.vjp",)
 TOO_NOISY = 1e-2
 """A power worse than this decides nothing."""
@@ -36,13 +38,14 @@ TOO_NOISY = 1e-2
 @check(
     "gradient.vjp",
     asks="Is the backward the derivative of the forward at generic weights and kernels of many shapes?",
+    requires=IN_FULL,
     needs=("gradient",),
 )
 def vjp(look: Context, sheet: Sheet) -> None:
     if look.mode_note:
         sheet.note(look.mode_note)
     single = look.usable([generic((1, 6), look.seed)]) if look.quick else []
-    for point in [*look.generic_points(), *single, *look.kernel_points()]:
+    for point in look.chosen("point", [*look.generic_points(), *single, *look.kernel_points()]):
         judge_backward(look, sheet, point)
 
 
@@ -53,10 +56,9 @@ def vjp(look: Context, sheet: Sheet) -> None:
     needs=("gradient",),
 )
 def at_structured(look: Context, sheet: Sheet) -> None:
-    for point in look.usable(structured(look.seed)):
-        judge_backward(look, sheet, point)
-    for point in look.usable([opposite_rows(look.seed), equal_rows(look.seed)]):
-        if rows_are_independent(look.build(point.weight), point.V):  # coupled rows may be singular there
+    among = [opposite_rows(look.seed), equal_rows(look.seed)]  # coupled rows may be singular there
+    for point in look.usable([*structured(look.seed), *among]):
+        if point.name not in {p.name for p in among} or rows_are_independent(look.build(point.weight), point.V):
             judge_backward(look, sheet, point)
 
 
@@ -79,7 +81,7 @@ def conditioning(look: Context, sheet: Sheet) -> None:
     needs=("derivative",),
 )
 def by_rows(look: Context, sheet: Sheet) -> None:
-    for point in [*look.generic_points(), *look.usable([scaled_rows(1e3, look.seed)])]:
+    for point in look.chosen("point", [*look.generic_points(), *look.usable([scaled_rows(1e3, look.seed)])]):
         count = point.V.shape[0]
         chosen = range(count) if count <= 8 else (0, 1, count // 2, min(64, count - 1), count - 2, count - 1)
         instance = look.build(point.weight)
@@ -98,6 +100,7 @@ def by_rows(look: Context, sheet: Sheet) -> None:
 @check(
     "gradient.parameters",
     asks="Are the gradients of own parameters and of further tensors (a gain) right?",
+    requires=IN_FULL,
     needs=("derivative",),
 )
 def parameters(look: Context, sheet: Sheet) -> None:

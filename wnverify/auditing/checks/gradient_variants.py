@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from wnverify.auditing.backward import backward_model, worst_narrow_row
-from wnverify.auditing.checks.gradient import AFTER, add_report
+from wnverify.auditing.checks.gradient import AFTER, IN_FULL, add_report
 from wnverify.auditing.checks.property import discover
 from wnverify.auditing.context import Context, first_line
 from wnverify.auditing.instance import Instance
@@ -42,10 +43,11 @@ IMPLIED = {
 @check(
     "gradient.loss",
     asks="Is the backward linear in the cotangent, whatever its layout, and the same each time?",
+    requires=IN_FULL,
     needs=("gradient",),
 )
 def other_losses(look: Context, sheet: Sheet) -> None:
-    for point in [*look.generic_points()[:4], *look.kernel_points()]:
+    for point in look.chosen("point", [*look.generic_points()[:4], *look.kernel_points()]):
         instance = look.build(point.weight)
         try:
             model = backward_model(instance, point.V, slack=10.0)
@@ -114,6 +116,9 @@ def _pairs(
     before, after = instance.at(leaf), instance.at(leaf)
     both = _grad((before * first).sum(), leaf) + _grad((after * second).sum(), leaf)
     yield "two forwards, then both backwards", both, of_first + of_second
+    mine = instance.at(leaf)
+    instance.at(V.flip(0) if V.shape[0] > 1 else V.flip(-1))
+    yield "another weight's forward before the backward", _grad((mine * first).sum(), leaf), of_first
 
 
 @check(
@@ -124,7 +129,7 @@ def _pairs(
 def float32(look: Context, sheet: Sheet) -> None:
     further = [scaled_rows(1e3, look.seed), *([] if look.quick else [generic((6, 1100), look.seed)])]
     points = [*look.generic_points(), *look.kernel_points(), *look.usable(further)]
-    for point in points:
+    for point in look.chosen("point", points):
         low, weight = point.V.float(), point.weight.double()
         cotangent = look.cotangent(point.V, look.seed_for("float32", point.name)).float()
         try:
@@ -139,7 +144,7 @@ def float32(look: Context, sheet: Sheet) -> None:
         ratio = worst_narrow_row(wide, low, cotangent, observed, expected)
         wrong = Verdict.FAIL if ratio.relative > GROSS else Verdict.HAZARD
         sheet.compare(point.name, ratio, "the float32 gradient differs from the float64 one", wrong=wrong)
-    for point in [*look.generic_points()[:3], *look.kernel_points()[:1]]:
+    for point in look.chosen("half", [*look.generic_points()[:3], *look.kernel_points()[:1]]):
         for kind in (torch.bfloat16, torch.float16):
             _half(look, sheet, point, kind)
 
@@ -171,6 +176,7 @@ def _half(look: Context, sheet: Sheet, point: Point, kind: torch.dtype) -> None:
 @check(
     "gradient.forward_mode",
     asks="Is forward mode (torch.func.jvp) the derivative of the forward?",
+    requires=IN_FULL,
     needs=("derivative",),
 )
 def by_forward_mode(look: Context, sheet: Sheet) -> None:
@@ -212,18 +218,21 @@ def second_order(look: Context, sheet: Sheet) -> None:
     silent: list[str] = []
     seen = False
     larger = look.usable([generic(LARGER, look.seed)]) if look.quick else []
-    for point in [*look.generic_points(), *larger, *look.kernel_points()[:2]]:
+    for point in look.chosen("point", [*look.generic_points(), *larger, *look.kernel_points()[:2]]):
         if not look.build(point.weight).at(point.V.clone().requires_grad_()).requires_grad:
             sheet.add(point.name, Verdict.FAIL, "the output does not depend on this tensor through autograd")
             continue
         instance = look.build(point.weight)
         cotangent = look.cotangent(point.V, look.seed_for("second order", point.name))
 
-        def gradient(V: Tensor, instance: Instance = instance, cotangent: Tensor = cotangent) -> Tensor:
+        def gradient(
+            V: Tensor, instance: Instance = instance, cotangent: Tensor = cotangent, degree: int = 1
+        ) -> Tensor:
             with torch.enable_grad():
                 leaf = V if V.requires_grad else V.detach().clone().requires_grad_()
+                out = instance.at(leaf)
                 try:
-                    (g,) = torch.autograd.grad(instance.at(leaf), leaf, cotangent, create_graph=True)
+                    (g,) = torch.autograd.grad(out, leaf, cotangent * out ** (degree - 1), create_graph=True)
                 except RuntimeError as error:  # a backward that refuses to be differentiated
                     raise BackwardError(f"{type(error).__name__}: {error}") from error
                 return g
@@ -239,7 +248,9 @@ def second_order(look: Context, sheet: Sheet) -> None:
                 sheet.add(point.name, Verdict.PASS, route="differences")
                 sheet.note("the map is linear: its second derivative is zero")
             elif "does not require grad" in str(error):
-                silent.append(point.name)
+                of_square = functools.partial(gradient, degree=2)
+                if reason or not _silently_wrong(sheet, point, of_square, seed, model):
+                    silent.append(point.name)
             else:
                 said = f"refused: {first_line(error)}"
                 sheet.add(point.name, Verdict.UNSUPPORTED, said, route="differences")
@@ -277,6 +288,20 @@ def invariance(look: Context, sheet: Sheet) -> None:
     if not held:
         sheet.add("none", Verdict.PASS)
         sheet.note("the forward has none of these invariances")
+
+
+def _silently_wrong(
+    sheet: Sheet, point: Point, gradient: Callable[[Tensor], Tensor], seed: int, model: ErrorModel
+) -> bool:
+    """Whether a backward without a graph of its own is differentiated all the same: of a loss that is not linear the
+    cotangent has a graph, by which a second derivative comes out that lacks the backward's own part."""
+    try:
+        report = check_backward(gradient, (point.V,), seed=seed, gaussian=4, model=model)
+    except (BackwardError, NotDifferencedError):
+        return False
+    if report.refuted:
+        add_report(sheet, f"{point.name}, a loss of second degree", report, Verdict.FAIL)
+    return report.refuted
 
 
 def _second_order_witness(point: Point, cotangent: Tensor, report: JacobianReport) -> dict[str, object]:

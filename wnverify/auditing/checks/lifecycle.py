@@ -81,7 +81,7 @@ def _copied(
     kinds=(PARAMETRIZATION,),
 )
 def layers(look: Context, sheet: Sheet) -> None:
-    for name, make in LAYERS.items():
+    for name, make in look.chosen("layer", list(LAYERS.items())):
         torch.manual_seed(look.seed_for(name) % 2**31)
         layer = make()
         weight = layer.weight

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from wnverify.auditing.context import Context, first_line, rows_are_independent
 from wnverify.auditing.instance import Instance
-from wnverify.auditing.points import Point, generic, randn, rows, scaled_rows
+from wnverify.auditing.points import Point, generic, outside, randn, rows, scaled_rows
 from wnverify.auditing.registry import Sheet, check
 from wnverify.finding import Verdict
 from wnverify.oracles.gradients import sensitivity
@@ -18,6 +18,10 @@ from wnverify.oracles.ratio import LARGEST, Ratio, map_model
 GROSS = 1e-3
 COARSE = {2.0**-14: 0.1, 2.0**-22: 1e-3}
 """Longer steps, and by how much of itself a quotient over each may miss the derivative of a right map."""
+FAR = (20, -20)
+FINE = (2.0**-30, 2.0**-26, 2.0**-22, 2.0**-14)
+AGREES = 0.25
+"""By how much of the larger two quotients of a right map may differ where kinks lie between."""
 LARGEST_STAIR = 2.0**-6
 """No floating point format in use rounds by more, relative to the value."""
 
@@ -25,7 +29,7 @@ LARGEST_STAIR = 2.0**-6
 @check("precision.forward", asks="Does each narrower dtype agree with float64 as well as its conditioning allows?")
 def forward(look: Context, sheet: Sheet) -> None:
     points = [*look.generic_points(), *look.usable([scaled_rows(1e3, look.seed), generic((6, 1100), look.seed)])]
-    for point in points:
+    for point in look.chosen("point", points):
         gross = _where_gross(look, point)
         for kind in (torch.float32, torch.bfloat16, torch.float16):
             name = str(kind).removeprefix("torch.")
@@ -92,6 +96,41 @@ def hidden_downcast(look: Context, sheet: Sheet) -> None:
             continue
         said = "the float64 output is a staircase: part of it is computed in fewer bits"
         sheet.compare(point.name, worst, said)
+    for point in look.generic_points()[:1]:
+        for exponent in FAR:
+            _far_away(look, sheet, point, exponent)
+
+
+def _far_away(look: Context, sheet: Sheet, point: Point, exponent: int) -> None:
+    """The same at a size at which nobody looks: where entries are rounded, the finer of two steps goes nowhere.
+
+    A map may bend at any size; so the coarse quotient counts only where the fine ones do not agree with one another.
+    """
+    V = point.V * 2.0**exponent
+    if outside(V, look.subject.domain) is not None:
+        return
+    value = _value(look.build(point.weight))
+    size = float(value(V).norm())
+    if not 0 < size < float("inf"):
+        return
+    tangent = 2.0**exponent * randn(*V.shape, seed=look.seed_for("staircase", exponent))
+    quotients = [(value(V + step * tangent) - value(V - step * tangent)) / (2 * step) for step in FINE]
+    if not all(bool(torch.isfinite(quotient).all()) for quotient in quotients):
+        return
+    model = map_model("float64", look.terms(V), condition=2 * (1.0 + sensitivity(value, V, seed=look.seed)))
+    first, *others = quotients
+    misses = [float((other - first).norm()) for other in others]
+    bounds = [
+        model.relative * size / FINE[0] + AGREES * max(float(first.norm()), float(other.norm())) for other in others
+    ]
+    smooth = float(first.norm()) > 0 and misses[0] <= bounds[0]
+    name = f"{point.name} times 2^{exponent}"
+    if smooth or all(miss <= bound for miss, bound in zip(misses, bounds, strict=True)):
+        sheet.add(name, Verdict.PASS)
+        return
+    worst = max(range(len(misses)), key=lambda i: misses[i] / bounds[i])
+    ratio = Ratio(misses[worst], bounds[worst] / model.relative, model)
+    sheet.compare(name, ratio, "at this size the output is a staircase: what is small beside it is rounded away")
 
 
 def _value(instance: Instance) -> Callable[[Tensor], Tensor]:

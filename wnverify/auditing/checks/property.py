@@ -55,6 +55,19 @@ OF_W: Final = frozenset(
     }
 )
 """Constraints on W itself, which hold at every weight or not."""
+OF_MAP: Final = frozenset(
+    {
+        "scale_invariant",
+        "row_scale_invariant",
+        "shift_invariant_rows",
+        "odd",
+        "idempotent",
+        "rotation_equivariant",
+        "permutation_equivariant_rows",
+    }
+)
+"""Relations between two weights, which a single column keeps or breaks as wider rows do."""
+ONE_COLUMN: Final = (5, 1)
 ELSEWHERE: Final = (4, 9)
 WELL_CONDITIONED: Final = 30.0
 NEARLY: Final = 1e-2
@@ -78,7 +91,8 @@ def _declared(name: str) -> None:
         if look.mode_note:
             sheet.note(look.mode_note)
         value = look.subject.declares[name]
-        further = look.usable(generic(shape, look.seed) for shape in KERNEL_SHAPES)
+        shapes = (*KERNEL_SHAPES, *([ONE_COLUMN] if look.subject.kind == PARAMETRIZATION and name in OF_MAP else []))
+        further = look.usable(generic(shape, look.seed) for shape in shapes)
         special = special_points(look, name)
         once = {point.name for point in special} if look.subject.kind == PENALTY else set()
         hard = badly_conditioned(look, name)
@@ -89,10 +103,11 @@ def _declared(name: str) -> None:
             and name not in look.subject.domain.get("approximate", {})
         ):
             _elsewhere(look, sheet, name)
-        for point in [*look.generic_points(), *further, *special, *hard]:
+        for point in look.chosen("point", [*look.generic_points(), *further, *special, *hard]):
             if not _feasible(look, name, point):
                 continue
-            for dtype in (torch.float64,) if point.name in exact else (torch.float64, torch.float32):
+            dtypes = (torch.float64,) if point.name in exact else (torch.float64, torch.float32)
+            for dtype in look.chosen(f"dtype at {point.name}", dtypes):
                 case = f"{point.name} {str(dtype).removeprefix('torch.')}"
                 try:
                     found = measure(name, _look(look, point, value, dtype, once=point.name in once))
@@ -150,6 +165,8 @@ def discovered(look: Context, sheet: Sheet) -> None:
         sheet.note("zero at every weight that was looked at: nothing can be read from that")
         return
     wide = {point.name for point in points if point.V.shape[0] <= rows(point.V).shape[1]}
+    # Three numbers that sum to zero have two degrees of freedom: all norms of centred rows agree there up to a factor.
+    thin = {point.name for point in points if rows(point.V).shape[1] <= 3}
     for name in _to_discover(look):
         found = over_points(look, name, points)
         kept = [p for p, ratio in found.items() if ratio.value <= 1]
@@ -161,7 +178,7 @@ def discovered(look: Context, sheet: Sheet) -> None:
                 sheet.add(f"{name} for rows ≤ columns", Verdict.PASS, figures={"statement": statement})
         elif name == "is_prox_of_penalty" and look.subject.has_own_prox:
             _not_proximal(sheet, found)
-        elif found and _nearly(look, name, found, kept):
+        elif found and _nearly(look, name, found, [p for p in kept if p not in thin]):
             where = f"holds at {', '.join(kept)} only of {', '.join(found)}" if kept else "holds nowhere exactly"
             miss = max(ratio.relative for ratio in found.values())
             said = f"nearly: {statement}; {where}, largest relative miss {miss:.2g}"
@@ -180,12 +197,16 @@ def _not_proximal(sheet: Sheet, found: Mapping[str, Ratio]) -> None:
 
 def _discovery_points(look: Context) -> list[Point]:
     """Weights of several rows; of a projection, which does nothing inside its set, some that may lie inside."""
-    points = [point for point in [*look.generic_points(), *look.kernel_points()[:2]] if point.V.shape[0] > 1]
+    points = [
+        point
+        for point in [*look.generic_points(every=True), *look.kernel_points(every=True)[:2]]
+        if point.V.shape[0] > 1
+    ]
     telling = [point for point in points if not point.origin and not _constant(look, point)]
     points = telling or points
     if look.subject.kind == PROJECTION:
         inside = (Point(name=f"{point.name} / 64", V=point.V / 64, seed=point.seed) for point in points)
-        points += look.usable(inside)
+        points += look.usable(inside, every=True)
     return points
 
 

@@ -34,15 +34,14 @@ SMALL: Final = ((3, 5), (5, 12), (4, 4), (7, 3))
 
 @check("property.sizes", asks="Has it at large sizes, one beyond 32 to 1024, the properties that it has at small ones?")
 def properties(look: Context, sheet: Sheet) -> None:
-    small = look.usable(generic(shape, look.seed) for shape in SMALL)
+    small = look.usable((generic(shape, look.seed) for shape in SMALL), every=True)
     names = [name for name in RESIDUALS if name in properties_of(look.subject.kind)]
     asked = tuple(name for name in names if name not in NEEDS_GRADIENT | SAMPLED | DECLARED_ONLY)
     if look.subject.kind == PROJECTION:  # what its border has, or a set has by its size, the map need not have
-        small += look.usable(
-            dataclasses.replace(point, name=f"{point.name} / 4096", V=point.V / 4096) for point in small
-        )
+        inside = (dataclasses.replace(point, name=f"{point.name} / 4096", V=point.V / 4096) for point in small)
+        small += look.usable(inside, every=True)
         asked = tuple(name for name in asked if name != "spectral_norm_le_1" or name in look.subject.declares)
-    held = discover(look, asked, small)
+    held = discover(look, tuple(look.chosen("property", asked)), small)
     quick = QUICK_BORDERS + (look.subject.kind != PARAMETRIZATION)
     for point in _borders(look, sheet, BORDERS, most=3 * MOST_WORK, quick=quick):
         for name in held:
@@ -62,7 +61,7 @@ def properties(look: Context, sheet: Sheet) -> None:
     needs=("gradient",),
 )
 def gradients(look: Context, sheet: Sheet) -> None:
-    for point in _borders(look, sheet, GRADIENT_BORDERS, most=MOST_WORK):
+    for point in _borders(look, sheet, BORDERS if look.full else GRADIENT_BORDERS, most=MOST_WORK):
         judge_backward(look, sheet, point)
 
 
@@ -109,12 +108,12 @@ def _borders(
         sheet.note(f"quick: {quick} of {len(shapes)} sizes")
     points: list[Point] = []
     dear: list[tuple[int, int]] = []
-    for n, d in shapes[:quick] if look.quick else shapes:
+    for n, d in look.chosen("border", shapes[:quick] if look.quick else shapes):
         if any(min(n, d) >= min(known) and max(n, d) >= max(known) for known in dear):
             dear.append((n, d))
             continue
         for point in look.usable([generic((n, d), look.seed)]):
-            if points and _work(look, point) > most:
+            if points and not look.full and _work(look, point) > most:
                 dear.append((n, d))
             else:
                 points.append(point)

@@ -48,8 +48,8 @@ def steps(look: Context, sheet: Sheet) -> None:
     names = [name for name in OF_THE_RESULT if name in look.subject.declares]
     if not names:
         sheet.note("nothing is declared that a projected weight must have: only that the steps go through is asked")
-    for dtype in (torch.float64, torch.float32):
-        for optimiser, make in OPTIMISERS.items():
+    for dtype in look.chosen("dtype", (torch.float64, torch.float32)):
+        for optimiser, make in look.chosen("optimiser", list(OPTIMISERS.items())):
             for layer in layers_of(look, dtype):
                 case = f"{optimiser} on {type(layer).__name__}, {str(dtype).removeprefix('torch.')}"
                 try:
@@ -63,8 +63,9 @@ def layers_of(look: Context, dtype: torch.dtype, *, other: bool = False) -> Iter
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(look.seed_for("another layer" if other else "layer") % 2**31)
         made = nn.Linear(12, 5, dtype=dtype), nn.Conv2d(3, 5, 3, dtype=dtype)
-    for layer in made:
-        if outside(layer.weight.detach(), look.subject.domain) is None:
+    for layer in look.chosen("layer", made):
+        weight: Any = layer.weight
+        if outside(weight.detach(), look.subject.domain) is None:
             yield layer
 
 

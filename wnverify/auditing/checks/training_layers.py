@@ -39,8 +39,8 @@ def training(look: Context, sheet: Sheet) -> None:
         sheet.note("nothing is declared that the weight must have: only that the steps go through is asked")
     if look.quick:
         sheet.note("quick: float32 only")
-    for dtype in (torch.float32,) if look.quick else (torch.float64, torch.float32):
-        for optimiser in LONG_STEPS:
+    for dtype in look.chosen("dtype", (torch.float32,) if look.quick else (torch.float64, torch.float32)):
+        for optimiser in look.chosen("optimiser", LONG_STEPS):
             for layer in layers_of(look, dtype):
                 case = f"{optimiser} on {type(layer).__name__}, {str(dtype).removeprefix('torch.')}"
                 try:
