@@ -1,17 +1,12 @@
-"""Projections onto simplices and balls: entmax's sparsemax, optax (through JAX) and pyproximal (through NumPy)."""
+"""Projections onto the simplex and the L1 ball: entmax's sparsemax, and pyproximal through NumPy."""
 
 from __future__ import annotations
 
 import entmax
-import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
 import pyproximal
 import torch
 from torch import Tensor
-
-jax.config.update("jax_enable_x64", True)
 
 _CONVEX = {"euclidean_projection": True, "idempotent": True, "nonexpansive": True, "permutation_equivariant_rows": True}
 _WIDE = {torch.bfloat16: torch.float32, torch.float16: torch.float32}
@@ -29,30 +24,6 @@ def sparsemax(W: Tensor) -> Tensor:
 sparsemax.DECLARES = {**_CONVEX, "shift_invariant_rows": True}
 sparsemax.SET = {"name": "simplex_rows"}
 sparsemax.DOMAIN = {"nonsmooth": "where an entry meets the threshold"}
-
-
-def optax_simplex(W: Tensor) -> Tensor:
-    return _by_rows(lambda X: jax.vmap(optax.projections.projection_simplex)(jnp.asarray(X)), W)
-
-
-optax_simplex.DECLARES = {**_CONVEX, "shift_invariant_rows": True}
-optax_simplex.SET = {"name": "simplex_rows"}
-
-
-def optax_l1_ball(W: Tensor) -> Tensor:
-    return _by_rows(lambda X: jax.vmap(optax.projections.projection_l1_ball)(jnp.asarray(X)), W)
-
-
-optax_l1_ball.DECLARES = {**_CONVEX, "odd": True, "l1_rows_le": 1.0}
-optax_l1_ball.SET = {"name": "l1_ball_rows"}
-
-
-def optax_l2_ball(W: Tensor) -> Tensor:
-    return _by_rows(lambda X: jax.vmap(optax.projections.projection_l2_ball)(jnp.asarray(X)), W)
-
-
-optax_l2_ball.DECLARES = {**_CONVEX, "odd": True, "rotation_equivariant": True}
-optax_l2_ball.SET = {"name": "l2_ball_rows"}
 
 
 def pyproximal_l1_ball(W: Tensor) -> Tensor:
