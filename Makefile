@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Idle OpenMP threads must not spin: on shared cores that makes the same operation fifty times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: setup report quick reference test gpu lint types imports bench clean gallery
+.PHONY: setup report quick full parts reference test gpu lint types imports bench clean gallery
 
 setup: $(READY)
 
@@ -23,16 +23,49 @@ report: setup
 quick: setup
 	$(BIN)/python -m wnverify report --quick --out reports/latest
 
+full: setup
+	$(BIN)/python -m wnverify report --full --out reports/latest
+
+# What takes long, stored: a report takes it in, and marks as stale what its sources have left behind.  Exit status 1 is a
+# finding, 2 and above an error.  The gallery writes its own part, and so does a device: see gallery and gpu.
+parts: setup bench
+	mkdir -p reports/parts
+	$(BIN)/python -m wnverify selftest --json reports/parts/selftest.json >/dev/null || test $$? -eq 1
+	$(BIN)/python -m wnverify audit --all-methods --json reports/parts/audit.json >/dev/null || test $$? -eq 1
+	$(BIN)/python -m wnverify numerics --timeout 600 --json reports/parts/numerics.json >/dev/null || test $$? -eq 1
+
 # The reference report of this version, kept in the repository.
-reference: setup
+reference: parts
 	$(BIN)/python -m wnverify report --out reports
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-# On a machine with a GPU and a PyTorch that can use it: the shared tests of every method, on that GPU.
-gpu: setup
-	$(BIN)/python -m pytest -m gpu
+# What needs an accelerator: the shared tests of every method on it, and the numerics lab, into one results file.  Where
+# no environment of our own can be made (no network), or where GPU_PYTHON names an interpreter, with the packages that
+# are installed there: torch from 2.9 on, numpy, scipy, sympy, hypothesis, pytest, jaxtyping, psutil, rich, jinja2,
+# matplotlib; without python-flint the enclosures are unsupported.
+GPU_PYTHON ?=
+GPU_WORKERS ?= 2
+gpu:
+	@python=$(GPU_PYTHON); \
+	if [ -z "$$python" ]; then \
+		python=$(BIN)/python; \
+		$(MAKE) --no-print-directory setup || { python=$(PYTHON); \
+			echo "no environment could be made: the packages of $$python are used"; }; \
+	fi; \
+	tests=$$(echo tests/methods/test_every_*.py) results=reports/device/results.json; \
+	if $$python -c 'import flint'; then tests="$$tests tests/theory/test_rademacher.py"; \
+	else echo "python-flint is not installed: tests/theory is left out, enclosures are unsupported"; fi; \
+	if $$python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then \
+		$$python -m pytest -m gpu $$tests || exit 1; \
+	else \
+		echo "no GPU that PyTorch can use: tests that need one are left out, its findings are unsupported"; \
+		results=reports/latest/device.json; \
+	fi; \
+	mkdir -p $$(dirname $$results) && TORCHINDUCTOR_COMPILE_THREADS=1 \
+		$$python -m wnverify numerics --device cuda --workers $(GPU_WORKERS) --timeout 240 --memory 16384 \
+		--json $$results
 
 lint: setup
 	$(BIN)/ruff check .
@@ -45,8 +78,9 @@ imports: setup
 	$(BIN)/lint-imports
 
 bench: setup
-	$(BIN)/python benchmarks/gradient_engine.py --json benchmarks/gradient_engine.json
-	$(BIN)/python benchmarks/memory.py --json benchmarks/memory.json
+	mkdir -p reports/parts
+	$(BIN)/python benchmarks/gradient_engine.py --json reports/parts/benchmarks.gradient_engine.json
+	$(BIN)/python benchmarks/memory.py --json reports/parts/benchmarks.memory.json
 
 # Public maps of weights, in an environment of their own; see examples/gallery/README.md.
 gallery:
@@ -55,7 +89,7 @@ gallery:
 		--constraint ../../constraints.txt ../..
 	cd examples/gallery && .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		--requirement requirements.txt
-	cd examples/gallery && .venv/bin/python run.py $$(cat targets.txt)
+	cd examples/gallery && .venv/bin/python run.py
 
 clean:
 	rm -rf $(VENV) reports/latest dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .wnverify

@@ -80,6 +80,9 @@ def _seconds(folder: Path) -> float:
         (["claims", "CWN-NOPE"], "matches no decided claim"),
         (["methods", "nope"], "must be a name that `wnverify methods` lists; got 'nope'"),
         (["selftest", "--fault", "nope"], "matches no variant"),
+        (["report", "--quick", "--full"], "not allowed with argument --quick"),
+        (["report", "--parts", "my_norm.py"], "--parts must be a folder; 'my_norm.py' is a file"),
+        (["report", "--out", "my_norm.py"], "--out must be a folder; 'my_norm.py' is a file"),
     ],
 )
 def test_a_wrong_call_exits_2_and_says_what_is_right(folder: Path, words: list[str], said: str) -> None:
@@ -152,3 +155,14 @@ def test_claims_and_methods_are_shown(folder: Path) -> None:
     listed = run(folder, "methods")
     assert listed.returncode == 0
     assert "orthogonal_weight_normalization" in listed.stdout
+
+
+def test_a_document_names_its_command_its_source_and_what_it_was_asked(folder: Path) -> None:
+    """What ``--json`` writes is a part that a report can take in, and that says how much it holds."""
+    done = run(folder, "claims", "CWN-P1-STEPS", "--quick", "--quiet", "--json", "-")
+    doc = json.loads(done.stdout)
+    assert set(doc["parts"]) == {"claims"}
+    assert doc["parts"]["claims"]["asked"] == {"quick": True, "seed": 0, "ids": ["CWN-P1-STEPS"]}
+    assert not (folder / "reports").exists()
+    taken = results.take_part(results.document([], environment={}, timing={}), doc)
+    assert taken["parts"]["claims"]["ids"] == ["claim/cwn/CWN-P1-STEPS"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 
 import pytest
@@ -64,3 +65,20 @@ def test_a_negative_total_is_refused() -> None:
     """``total`` is a number of items."""
     with pytest.raises(ValueError, match="total must be the number of items; got -1"):
         Progress(-1)
+
+
+def test_what_remains_is_estimated_from_what_the_items_took() -> None:
+    """Twice the foretold time so far means twice the foretold time to come, shared among the workers."""
+    stream = io.StringIO()
+    foretold = {"check/engine/passes": 1.0, "check/engine/later": 29.0}
+    with Progress(12, stream=stream, seconds=foretold, usual=1.0, workers=2) as display:
+        display(dataclasses.replace(CLEAN, seconds=2.0))
+        display(dataclasses.replace(UNCLEAN, seconds=2.0))
+    # Of 40 foretold 2 are over and took 4: 38 are left, 76 s for one worker, 38 s for two.
+    assert stream.getvalue().splitlines()[-1].endswith("about 38 s left")
+
+
+def test_nothing_is_estimated_from_nothing_nor_at_the_end() -> None:
+    """Without any time measured, and when all is done, there is no estimate."""
+    assert "left" not in shown(10, [CLEAN], io.StringIO())
+    assert "left" not in shown(1, [dataclasses.replace(CLEAN, seconds=1.0)], io.StringIO())

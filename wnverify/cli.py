@@ -56,6 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--arg", metavar="NAME=VALUE", help="constructor argument", **pairs)
     audit.add_argument("--declare", metavar="NAME[=VALUE]", help="a declared property", **pairs)
     audit.add_argument("--check", action="append", default=[], metavar="PATTERN", help="only these checks: gradient.*")
+    shared = "distribute the weight over N processes too: the checks sharding.*"
+    audit.add_argument("--shards", type=int, default=0, metavar="N", help=shared)
     audit.add_argument("--strict", action="store_true", help="a hazard fails the run too")
     waived = "accept what CHECK (an id or a pattern) finds"
     audit.add_argument("--waive", action="append", default=[], metavar="CHECK=REASON", help=waived)
@@ -63,13 +65,19 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--sarif", metavar="FILE", help="write SARIF 2.1.0 there")
     audit.add_argument("--html", metavar="FILE", help="write the findings as a page there")
     audit.add_argument("--github", action="store_true", help="print annotations for GitHub Actions")
-    _common(audit)
+    much = audit.add_mutually_exclusive_group()
+    much.add_argument("--full", action="store_true", help="sizes and compilers too that take minutes")
+    _common(audit, much)
     # What the command line leaves open the project's configuration may say.
     audit.set_defaults(seed=None, timeout=None)
 
     report = commands.add_parser("report", help="results.json, report.md and report.html")
     report.add_argument("--out", default="reports/latest", metavar="FOLDER", help="where the three files go")
-    _common(report)
+    stored = "what the other commands found, one --json file each (default reports/parts)"
+    report.add_argument("--parts", default="reports/parts", metavar="FOLDER", help=stored)
+    much = report.add_mutually_exclusive_group()
+    much.add_argument("--full", action="store_true", help="compute everything afresh, the planted faults too")
+    _common(report, much)
 
     selftest = commands.add_parser("selftest", help="planted faults are caught, right variants pass")
     selftest.add_argument("--fault", action="append", default=[], metavar="PATTERN", help="only these variants")
@@ -98,6 +106,15 @@ def _parser() -> argparse.ArgumentParser:
     theory.add_argument("--seed", type=int, default=0, help="of the drawn sample, signs and searches (default 0)")
     theory.add_argument("--json", metavar="FILE", help="write the finding there (- for standard output)")
 
+    described = "How accurate the methods are, and whether they give the same elsewhere."
+    helped = "accuracy of the methods, here and on a device"
+    numerics = commands.add_parser("numerics", help=helped, description=described)
+    numerics.add_argument("methods", nargs="*", metavar="METHOD", help="only these methods of the catalogue")
+    numerics.add_argument("--device", default="cpu", metavar="DEVICE", help="where they run: cpu (default), cuda")
+    only = "only topics whose name matches: agreement, else*"
+    numerics.add_argument("--only", action="append", default=[], metavar="PATTERN", help=only)
+    _common(numerics)
+
     replay = commands.add_parser("replay", help="is a finding of a results.json found again?")
     replay.add_argument("results", metavar="RESULTS", help="a results.json")
     replay.add_argument("ids", nargs="*", metavar="ID", help="findings by id or check; all with a witness if none")
@@ -107,8 +124,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--quick", action="store_true", help="fewer points and shapes; says what it left out")
+def _common(parser: argparse.ArgumentParser, much: argparse._MutuallyExclusiveGroup | None = None) -> None:
+    """``much``: where --quick stands beside another way to say how much is computed."""
+    (much or parser).add_argument("--quick", action="store_true", help="fewer points and shapes; says what it left out")
     parser.add_argument("--seed", type=int, default=0, help="of every random choice (default 0)")
     parser.add_argument("--workers", type=_positive_int, default=2, metavar="N", help="child processes (default 2)")
     parser.add_argument(
@@ -116,7 +134,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
         type=_positive,
         default=60.0,
         metavar="S",
-        help="seconds for an item (default 60; --all-methods: at least 300)",
+        help="seconds for an item (default 60; --all-methods, audit --full: at least 300)",
     )
     parser.add_argument("--memory", type=_positive, default=6144.0, metavar="MIB", help="for an item (default 6144)")
     parser.add_argument("--json", metavar="FILE", help="write the findings there (- for standard output)")

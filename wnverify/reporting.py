@@ -1,97 +1,95 @@
-"""What the report is made of: claims, numerics, quick audits and the planted faults, run as one."""
+"""The report as one run: what its plan computes afresh, and the stored parts of the other commands."""
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 from wnverify import runner
-from wnverify.bounding.topics import items as theory_items
+from wnverify.auditing.suite import run_audit, shared_children
 from wnverify.finding import Finding
 from wnverify.journal import Journal
+from wnverify.planning import RECOMPUTED, Plan
+from wnverify.report import results
+from wnverify.report.parts import AWAITED, files, part
+from wnverify.report.results import Document
 from wnverify.runner import RunResult
-from wnverify.workitem import Outcome, WorkItem
-
-if TYPE_CHECKING:
-    from wnverify.papers.claims import Claim
+from wnverify.workitem import Outcome
 
 CLAIMS_IMPORT: Final = ("scipy.optimize", "scipy.stats", "sympy", "flint")
 """Loaded before the first claim: inside one it would look as if that claim had altered the process."""
 WARM: Final = ("torch", *CLAIMS_IMPORT, "wnverify.auditing.warm")
-BESIDES: Final = ("torch.nn.utils.parametrizations:weight_norm",)
-"""What the report audits beside the methods of the catalogue."""
 
 
-def build_report(
+def run_plan(
+    plan: Plan,
     *,
     seed: int,
-    quick: bool,
     workers: int,
     journal: Journal | None,
     on_planned: Callable[[int], Callable[[Outcome], object] | None],
     **limits: Any,
-) -> tuple[RunResult, dict[str, Any]]:
-    """Every finding of the report, and how many rows of each paper's ledger are decided."""
-    from wnverify.auditing.catalogued import every_method
-    from wnverify.auditing.selftest import selftest_items
-    from wnverify.auditing.suite import run_audit, shared_children, specs_of
-
-    items = [
-        *claim_items((), quick=quick, **limits),
-        *theory_items(seed, quick, limits),
-        *_numerics_items(seed, quick, limits),
-        *selftest_items(quick=quick, seed=seed, **limits),
-    ]
-    ours, _ = every_method()
-    specs = [*ours, *specs_of(BESIDES)]
+) -> RunResult:
+    """Every finding that the plan computes afresh; ``on_planned`` gets the number of items."""
     watch: list[Callable[[Outcome], object] | None] = []
 
     def planned(audit_items: int) -> Callable[[Outcome], object] | None:
-        watch.append(on_planned(audit_items + len(items)))
+        watch.append(on_planned(audit_items + len(plan.items)))
         return watch[0]
 
-    with shared_children(workers) as executor:
-        shared: dict[str, Any] = {"workers": workers, "executor": executor, "journal": journal}
-        audits = run_audit(specs, seed=seed, quick=True, on_planned=planned, **shared, **limits)
+    with shared_children(workers, WARM) as executor:
+        shared: dict[str, Any] = {"workers": workers, "executor": executor, "journal": journal, "warm": WARM}
+        audits = run_audit(plan.specs, seed=seed, quick=plan.quick_audit, on_planned=planned, **shared, **limits)
         rest = RunResult(findings=[], timing={})
         if not audits.interrupted:
-            rest = runner.run(items, warm=WARM, on_outcome=watch[0], **shared)
+            rest = runner.run(plan.items, on_outcome=watch[0], **shared)
     findings = sorted([*audits.findings, *rest.findings], key=lambda finding: finding.id)
     timing = {**audits.timing, **rest.timing}
-    interrupted = audits.interrupted or rest.interrupted
-    return RunResult(findings=findings, timing=timing, interrupted=interrupted), coverage(findings)
+    return RunResult(findings=findings, timing=timing, interrupted=audits.interrupted or rest.interrupted)
 
 
-def claim_items(patterns: Sequence[str], *, quick: bool, **limits: Any) -> list[WorkItem]:
-    """One work item for each implemented claim that a pattern matches; a ``ValueError`` for a pattern without one."""
-    from wnverify.papers import claims as registry
+def read_parts(folder: str, mode: str) -> list[Document]:
+    """The stored parts that a report of this mode takes in; ``ValueError`` naming the file that is no document, or
+    holds what another holds."""
+    found: list[Document] = []
+    for path in files(folder):
+        doc = results.read(path)
+        if not doc.get("parts"):
+            raise ValueError(f"{path}: a stored part names in parts the command that it came from; there is none")
+        twice = [name for name in doc["parts"] if any(name in other["parts"] for other in found)]
+        if twice:
+            raise ValueError(f"{path}: another file of this folder holds the part {twice[0]!r} too: keep one of them")
+        if not set(doc["parts"]) <= set(RECOMPUTED[mode]):
+            found.append(doc)
+    owners: dict[str, str] = {}
+    for doc in found:
+        command = ", ".join(doc["parts"])
+        for data in doc["findings"]:
+            if owners.setdefault(data["id"], command) != command:
+                raise ValueError(f"the parts {owners[data['id']]} and {command} both hold {data['id']!r}")
+    return found
 
-    table = registry.table()
-    for pattern in patterns:
-        if not fnmatch.filter(table, pattern):
-            raise ValueError(f"ID {pattern!r} matches no decided claim; decided are {', '.join(table)}")
-    chosen = [name for name in table if not patterns or any(fnmatch.fnmatch(name, p) for p in patterns)]
-    return [_claim_item(registry.get(name), quick, limits) for name in chosen]
 
-
-def _claim_item(claim: Claim, quick: bool, limits: Mapping[str, Any]) -> WorkItem:
-    from wnverify.papers.ledger import MODULE_OF, paper_of
-
-    subject = MODULE_OF[paper_of(claim.id)]
-    return WorkItem(
-        id=f"claim/{subject}/{claim.id}",
-        function="wnverify.papers.claims:decide",
-        arguments={"claim_id": claim.id, "quick": quick},
-        kind="claim",
-        subject=subject,
-        check=claim.id,
-        statement=claim.statement,
-        **limits,
+def assembled(plan: Plan, result: RunResult, parts: Sequence[Mapping[str, Any]]) -> Document:
+    """The report's document: what was computed afresh, the stored parts, and what is left out or missing."""
+    here = {*RECOMPUTED[plan.mode], *(command for doc in parts for command in doc["parts"])}
+    doc = results.document(
+        result.findings,
+        environment=results.environment(),
+        timing=result.timing,
+        coverage=coverage(result.findings),
+        parts={"report": part("", mode=plan.mode)},
+        scope={
+            "mode": plan.mode,
+            "left_out": list(plan.left_out),
+            "missing": [command for command in AWAITED if command not in here],
+        },
     )
+    return results.take_part(doc, *parts)
 
 
-def coverage(findings: list[Finding]) -> dict[str, Any]:
+def coverage(findings: Sequence[Finding]) -> dict[str, Any]:
     """For each paper, the rows of its ledger and how many of them have a finding here."""
     from wnverify.papers.ledger import MODULE_OF, papers, rows
 
@@ -102,19 +100,11 @@ def coverage(findings: list[Finding]) -> dict[str, Any]:
     }
 
 
-def _numerics_items(seed: int, quick: bool, limits: Mapping[str, Any]) -> list[WorkItem]:
-    from wnverify.numerics.forms import judged
+def write(folder: Path, doc: Document) -> list[Path]:
+    """results.json, report.md and report.html in the folder."""
+    from wnverify.report.views import html, markdown
 
-    return [
-        WorkItem(
-            id=f"method/{method.id}/agreement",
-            function="wnverify.numerics.agreement:numerics",
-            arguments={"method_id": method.id, "seed": seed, "quick": quick},
-            kind="method",
-            subject=method.id,
-            check="agreement",
-            statement="Do the implementations agree, as accurately as the map's conditioning allows?",
-            **limits,
-        )
-        for method in judged()
-    ]
+    results.write(folder / "results.json", doc)
+    (folder / "report.md").write_text(markdown.render(doc), encoding="utf-8")
+    (folder / "report.html").write_text(html.render(doc), encoding="utf-8")
+    return [folder / name for name in ("results.json", "report.md", "report.html")]

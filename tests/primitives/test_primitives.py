@@ -9,7 +9,16 @@ from wnverify.finding import seed_of
 from wnverify.oracles.ratio import Ratio, map_model
 from wnverify.primitives import reference
 from wnverify.primitives.layout import from_rows, to_rows
-from wnverify.primitives.pytorch import _Inverse, _Lyapunov, _Polar, centre, normalize, working
+from wnverify.primitives.pytorch import (
+    _Inverse,
+    _Lyapunov,
+    _Polar,
+    _polar_seen,
+    _polar_unseen,
+    centre,
+    normalize,
+    working,
+)
 from wnverify.primitives.rules import call
 
 
@@ -152,3 +161,18 @@ def test_reference_rows_that_are_constant_are_found_exactly():
     V = np.full((2, 9), 0.1)
     V[1, 4] = np.nextafter(0.1, 1)
     assert reference.constant_rows(V).tolist() == [0]
+
+
+@pytest.mark.parametrize("seen", [True, False], ids=["seen", "unseen"])
+def test_rows_of_a_float32_polar_factor_are_orthonormal_at_any_condition(seen):
+    """κ² 2⁻⁵³ of a float64 Gram matrix does not reach W: its rows are orthonormal to a rounding where κ is 1e6 too."""
+    for kappa in (1e2, 1e4, 3e5, 1e6):
+        for k in range(8):
+            own = np.random.default_rng(seed_of("orthonormal", kappa, k))
+            P, Q = (np.linalg.qr(own.standard_normal((size, 2)))[0] for size in (2, 4))
+            V = torch.tensor((P * [1.0, 1 / kappa]) @ Q.T).float()
+            X = V.double()
+            W = (_polar_seen(V, X, X @ X.mT, False) if seen else _polar_unseen(V, X))[0]
+            gram = W.double() @ W.double().mT
+            model = map_model("float32", 4, roundings=1)
+            assert Ratio(float((gram - torch.eye(2)).norm()), 2**0.5, model).value <= 1, (kappa, k)

@@ -8,8 +8,9 @@ import pytest
 from report_documents import audit, check, claim, selftest
 
 from wnverify.finding import Evidence, Verdict
-from wnverify.report.digest import GRAVITY, QUIET, TONE, digest, upper_bound, worst_ratio
+from wnverify.report.digest import GRAVITY, QUIET, TONE, digest, worst_ratio
 from wnverify.report.results import document, take_part
+from wnverify.report.trust import upper_bound
 
 
 def test_nothing_heavy_is_imported_before_a_view_is_made():

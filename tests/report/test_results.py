@@ -57,6 +57,8 @@ WRONG = [
     (("environment",), ..., "environment is missing"),
     (("timing",), [], "timing must be an object"),
     (("findings",), {}, "findings must be a list"),
+    (("scope",), {"mode": "some", "left_out": [], "missing": []}, "mode is one of quick, default, full"),
+    (("scope",), {"mode": "full", "left_out": [], "missing": None}, "scope['missing'] must be a list of strings"),
     (("coverage",), {"wn": {"rows": "many", "decided": 1}}, "coverage['wn'] must be an object with rows (int)"),
     (("parts",), {"audit": {}}, "parts['audit'] must be an object with source (str)"),
     (("findings", 0, "kind"), "guess", "kind must be one of"),
@@ -188,14 +190,10 @@ def test_merge_refuses_a_second_use_of_an_id_and_parts_of_different_sources():
         results.merge(small(parts={"audit": {"source": "a"}}), other)
 
 
-def test_a_taken_part_is_stale_exactly_when_its_source_has_changed():
-    """The hash of the source decides, and a part without one is refused."""
-    base = results.document([], environment=ENVIRONMENT, timing={})
-    part = small(parts={"audit": results.part()})
-    assert results.take_part(base, part)["parts"]["audit"]["stale"] is False
-    assert results.take_part(base, part, source="0" * 64)["parts"]["audit"]["stale"] is True
+def test_a_part_without_its_source_is_refused():
+    """Nothing says whether such a document is current."""
     with pytest.raises(ValueError, match="parts is empty"):
-        results.take_part(base, small())
+        results.take_part(results.document([], environment=ENVIRONMENT, timing={}), small())
 
 
 def test_the_source_hash_sees_a_change_a_new_file_and_a_new_name(tmp_path):

@@ -78,3 +78,12 @@ def test_the_selftest_is_told_with_its_bounds(doc):
     text = printed(doc)
     assert "planted faults caught: 54 of 55 (missed at most 8.4 %" in text
     assert "false alarms: 0 of 20 (at most 14 %" in text
+
+
+def test_public_variants_and_missing_parts_have_a_line():
+    """What is in no count is named with its own, and what is not there is named."""
+    part = document(audit("theirs", 1, flaws=1), environment={}, timing={}, parts={"gallery": {"source": "0"}})
+    scope = {"mode": "quick", "left_out": [], "missing": ["device"]}
+    text = printed(take_part(document([], environment={}, timing={}, scope=scope), part))
+    assert "1 public variant, in no count: 1 fail · 16 pass" in text
+    assert "missing: no stored part of device" in text

@@ -59,3 +59,11 @@ def test_a_witness_on_one_line_is_cut_at_a_word():
     assert len(line) <= 90
     assert wording.witness_short(None) == ""
     assert wording.witness_short(array(1, 2)).startswith("float64 1×2 [")
+
+
+def test_of_records_among_the_figures_only_their_number_is_said():
+    """What fills a page with numbers is left to results.json; plain lists are shown, long ones cut."""
+    assert wording.flat([{"digits": 7.0}, {"digits": 6.0}]) == "2 records in results.json"
+    assert wording.flat([1.0, 2.0]) == "1, 2"
+    assert wording.flat(list(range(10))) == "0, 1, 2, 3, 4, 5, 6, 7, … (10 values)"
+    assert wording.flat("text") == "text"

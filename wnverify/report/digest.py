@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from wnverify.finding import Evidence, Finding, Verdict
+from wnverify.finding import Finding, Verdict
 from wnverify.report.results import findings_of
 from wnverify.report.standing import waived
+from wnverify.report.trust import Trust
 from wnverify.report.wording import plain, short
 
 QUIET: Final = frozenset({Verdict.PASS, Verdict.HOLDS})
@@ -52,6 +53,8 @@ FOUND_WRONG: Final = frozenset(GRAVITY[:3])
 SYMBOL: Final[Mapping[str, str]] = {"wrong": "✕", "care": "▲", "open": "○", "right": "✓"}
 
 SELFTEST: Final = "selftest"
+GALLERY: Final = "gallery"
+"""The stored part with audits of other people's maps: its findings are no findings on this house."""
 DESCRIPTION: Final = "subject.description"
 _SCOPE: Final = (
     ("declared", "declared", "nothing: the forward defines the map"),
@@ -132,65 +135,26 @@ class Subject:
 
 
 @dataclasses.dataclass(frozen=True)
-class Trust:
-    """How the checks did on planted faults and on right variants."""
-
-    faults: Sequence[Finding]
-    right: Sequence[Finding]
-
-    @property
-    def missed(self) -> list[Finding]:
-        return [finding for finding in self.faults if finding.verdict is not Verdict.PASS]
-
-    @property
-    def alarms(self) -> list[Finding]:
-        return [finding for finding in self.right if finding.verdict is not Verdict.PASS]
-
-    @property
-    def caught(self) -> int:
-        return len(self.faults) - len(self.missed)
-
-    @property
-    def missed_at_most(self) -> float:
-        return upper_bound(len(self.missed), len(self.faults))
-
-    @property
-    def alarms_at_most(self) -> float:
-        return upper_bound(len(self.alarms), len(self.right))
-
-    @property
-    def passed_by_gradcheck(self) -> int:
-        """Faults that ``torch.autograd.gradcheck`` passes on one random weight."""
-        return sum(self.gradcheck(finding) == "passes" for finding in self.faults)
-
-    @property
-    def under_gradcheck(self) -> int:
-        """Faults that have a gradient at all, so that it applies to them."""
-        return sum(self.gradcheck(finding) in ("passes", "accuses") for finding in self.faults)
-
-    @staticmethod
-    def gradcheck(finding: Finding) -> str | None:
-        """What it says of the variant of a selftest finding."""
-        sheet = sheet_of(finding)
-        return None if sheet is None else str(sheet.figures.get("gradcheck"))
-
-
-@dataclasses.dataclass(frozen=True)
 class Digest:
-    """A document, ready to be shown; ``waived``: id → the reason why the project accepts that finding."""
+    """A document, ready to be shown; ``waived``: id → the reason why the project accepts that finding.
+
+    ``gallery``: other people's maps, which are in no group and in no count.
+    """
 
     doc: Mapping[str, Any]
     findings: Sequence[Finding]
     stale: frozenset[str]
     waived: Mapping[str, str]
+    gallery: Sequence[Subject]
     groups: Mapping[str, Sequence[Subject]]
     selftest: Subject
     trust: Trust
 
     @property
     def current(self) -> list[Finding]:
-        """What the counts are made of: no stale part, no mere description."""
-        return [f for f in self.findings if f.id not in self.stale and not _is_mere_description(f)]
+        """What the counts are made of: no stale part, no gallery, no mere description."""
+        apart = self.stale | frozenset(self.doc.get("parts", {}).get(GALLERY, {}).get("ids", ()))
+        return [f for f in self.findings if f.id not in apart and not _is_mere_description(f)]
 
     @property
     def counts(self) -> list[tuple[Verdict, int]]:
@@ -218,16 +182,28 @@ class Digest:
 def digest(doc: Mapping[str, Any]) -> Digest:
     """Group the findings of a document by kind and subject."""
     findings = findings_of(doc)
-    parts = doc.get("parts", {}).values()
-    stale = frozenset(name for entry in parts if entry.get("stale") for name in entry.get("ids", ()))
-    selftest = [finding for finding in findings if finding.subject == SELFTEST]
+    parts = doc.get("parts", {})
+    stale = frozenset(name for entry in parts.values() if entry.get("stale") for name in entry.get("ids", ()))
+    theirs = frozenset(parts.get(GALLERY, {}).get("ids", ()))
+    ours = [finding for finding in findings if finding.id not in theirs]
+    selftest = [finding for finding in ours if finding.subject == SELFTEST]
     kinds = ("claim", "theory", "experiment", "method", "check", "benchmark")
-    groups = {kind: _subjects(kind, findings, doc.get("coverage", {}) if kind == "claim" else {}) for kind in kinds}
     trust = Trust(
         faults=[finding for finding in selftest if finding.check == "selftest.kill"],
         right=[finding for finding in selftest if finding.check == "selftest.silent"],
+        reseeded=[finding for finding in selftest if finding.check == "selftest.reseeded"],
+        calibrated=[finding for finding in selftest if finding.check == "selftest.calibration"],
     )
-    return Digest(doc, findings, stale, waived(doc), groups, Subject("check", SELFTEST, selftest), trust)
+    return Digest(
+        doc,
+        findings,
+        stale,
+        waived(doc),
+        gallery=_subjects("check", [finding for finding in findings if finding.id in theirs], {}),
+        groups={kind: _subjects(kind, ours, doc.get("coverage", {}) if kind == "claim" else {}) for kind in kinds},
+        selftest=Subject("check", SELFTEST, selftest),
+        trust=trust,
+    )
 
 
 def counts(findings: Iterable[Finding]) -> list[tuple[Verdict, int]]:
@@ -251,32 +227,22 @@ def least_power(finding: Finding) -> float | None:
     return min((route.power for route in finding.routes if route.power is not None), default=None)
 
 
+def case_parts(finding: Finding) -> tuple[str, str]:
+    """The type (with ``@`` and a device, where it is another than the processor), and the options of the method.
+
+    >>> case = Finding(kind="method", id="method/m/a/float32,eps=1@cuda", subject="m", check="a", verdict=Verdict.PASS,
+    ...                statement="?")
+    >>> case_parts(case)
+    ('float32@cuda', 'eps=1')
+    """
+    named, at, device = finding.case.partition("@")
+    kind, _, said = named.partition(",")
+    return kind + at + device, said
+
+
 def dtype_order(case: str) -> tuple[int, str]:
     """Sort key: the floating-point types from the finest to the coarsest, then anything else by name."""
     return (DTYPES.index(case) if case in DTYPES else len(DTYPES), case)
-
-
-def sheet_of(finding: Finding) -> Evidence | None:
-    """The route of a selftest finding that holds the whole sheet of one variant."""
-    return next((route for route in finding.routes if isinstance(route.figures.get("sheet"), Mapping)), None)
-
-
-def upper_bound(seen: int, trials: int, level: float = 0.95) -> float:
-    """The largest p with P(X ≤ seen) ≥ 1 − level for X binomial(trials, p): exact one-sided (Clopper and Pearson).
-
-    >>> round(upper_bound(0, 55), 4) == round(1 - 0.05 ** (1 / 55), 4)
-    True
-    """
-    if not 0 <= seen <= trials:
-        raise ValueError(f"seen must lie between 0 and trials; got {seen} of {trials}")
-    if seen == trials:
-        return 1.0
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        p = (low + high) / 2
-        tail = math.fsum(math.comb(trials, k) * p**k * (1 - p) ** (trials - k) for k in range(seen + 1))
-        low, high = (p, high) if tail > 1 - level else (low, p)
-    return high
 
 
 def _subjects(kind: str, findings: Sequence[Finding], coverage: Mapping[str, Mapping[str, Any]]) -> list[Subject]:

@@ -1,6 +1,7 @@
 """results.json, the product: how a document is made, written, read, checked and merged.
 
-    {"schema": "wnverify/results/1", "environment": {…}, "timing": {…}, "coverage": {…}, "parts": {…}, "findings": […]}
+    {"schema": "wnverify/results/1", "environment": {…}, "timing": {…}, "coverage": {…}, "parts": {…}, "scope": {…},
+     "findings": […]}
 
 Two runs on one machine type and one set of versions differ in ``environment`` and ``timing`` only.  The published
 form is ``schema.json`` (JSON Schema, draft 2020-12), which ``schema()`` returns; ``read`` checks the same shape without
@@ -10,10 +11,8 @@ needing a schema library.
 from __future__ import annotations
 
 import datetime
-import hashlib
 import importlib.metadata
 import importlib.resources
-import itertools
 import json
 import os
 import platform
@@ -22,13 +21,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from wnverify.finding import SCHEMA, Evidence, Finding, dumps, unique
+from wnverify.finding import SCHEMA, Finding, dumps, unique
+from wnverify.report.parts import give_way, is_current
+from wnverify.report.parts import part as part
+from wnverify.report.parts import source_hash as source_hash
+from wnverify.report.shape import validate as validate
 
 Document = dict[str, Any]
 
-_BLOCKS: Final = ("environment", "timing", "coverage", "parts")
-WAIVER_STATES: Final = ("applied", "not needed", "expired", "idle")
-_NEEDED: Final = ("kind", "id", "subject", "check", "verdict", "statement")
 _DISTRIBUTIONS: Final = (
     "wnverify",
     "torch",
@@ -55,11 +55,13 @@ def document(
     coverage: Mapping[str, Mapping[str, Any]] | None = None,
     parts: Mapping[str, Mapping[str, Any]] | None = None,
     waivers: Sequence[Mapping[str, Any]] = (),
+    scope: Mapping[str, Any] | None = None,
 ) -> Document:
     """The document of one run: plain JSON, findings sorted by id; ``ValueError`` on a second use of an id.
 
     ``coverage`` is paper → ``{"rows", "decided", "title"?}``; ``parts`` is command → ``{"source", …}`` (see ``part``);
-    ``waivers`` are what ``wnverify.waivers.applied`` gives, and are no block of a document without any.
+    ``waivers`` are what ``wnverify.waivers.applied`` gives; ``scope`` is what a report asked: ``{"mode", "left_out",
+    "missing"}``.  Both are no block of a document without any.
     """
     made: dict[str, Any] = {
         "schema": SCHEMA,
@@ -71,6 +73,8 @@ def document(
     }
     if waivers:
         made["waivers"] = [dict(entry) for entry in waivers]
+    if scope:
+        made["scope"] = dict(scope)
     doc: Document = json.loads(dumps(made))
     validate(doc, "document")
     return doc
@@ -88,22 +92,6 @@ def environment() -> dict[str, Any]:
         "versions": {name: _version(name) for name in _DISTRIBUTIONS},
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
-
-
-def part() -> dict[str, Any]:
-    """The entry of ``parts`` for a command that runs now: the hash of the source that it runs from."""
-    return {"source": source_hash()}
-
-
-def source_hash(root: Path | None = None) -> str:
-    """SHA-256 over the ``.py`` files below ``root`` (default: this package): sorted relative names, and bytes."""
-    root = Path(__file__).parents[1] if root is None else root
-    digest = hashlib.sha256()
-    for name, path in sorted((path.relative_to(root).as_posix(), path) for path in root.rglob("*.py")):
-        content = path.read_bytes()
-        digest.update(f"{name}\0{len(content)}\0".encode())
-        digest.update(content)
-    return digest.hexdigest()
 
 
 def schema() -> dict[str, Any]:
@@ -138,32 +126,6 @@ def read(path: str | os.PathLike[str]) -> Document:
     return doc  # type: ignore[no-any-return]
 
 
-def validate(doc: Any, name: str) -> None:
-    """Raise a ``ValueError`` that begins with ``name`` unless ``doc`` has the shape of a results document."""
-    if not isinstance(doc, Mapping):
-        raise ValueError(f"{name}: a results document is a JSON object; got {type(doc).__name__}")
-    if doc.get("schema") != SCHEMA:
-        raise ValueError(f"{name}: schema must be {SCHEMA!r}; got {doc.get('schema')!r}")
-    for block in _BLOCKS:
-        if block in ("environment", "timing") and block not in doc:
-            raise ValueError(f"{name}: {block} is missing; it must be an object")
-        if not isinstance(doc.get(block, {}), Mapping):
-            raise ValueError(f"{name}: {block} must be an object; got {type(doc[block]).__name__}")
-    for block, key, kind in (("coverage", "rows", int), ("coverage", "decided", int), ("parts", "source", str)):
-        for entry, value in doc.get(block, {}).items():
-            if not isinstance(value, Mapping) or not isinstance(value.get(key), kind):
-                raise ValueError(f"{name}: {block}[{entry!r}] must be an object with {key} ({kind.__name__})")
-    for index, entry in enumerate(_waivers(doc, name)):
-        _check_waiver(entry, f"{name}: waivers[{index}]")
-    if not isinstance(doc.get("findings"), list):
-        raise ValueError(f"{name}: findings must be a list; got {type(doc.get('findings')).__name__}")
-    ids = [_checked_id(data, f"{name}: findings[{index}]") for index, data in enumerate(doc["findings"])]
-    for before, after in itertools.pairwise(ids):
-        if before >= after:
-            fault = f"the id {after!r} is used twice" if before == after else f"{after!r} comes after {before!r}"
-            raise ValueError(f"{name}: findings must be sorted by id, each used once; {fault}")
-
-
 def findings_of(doc: Mapping[str, Any]) -> list[Finding]:
     """The findings of a document as records."""
     return [Finding.from_json(data) for data in doc["findings"]]
@@ -189,71 +151,29 @@ def merge(first: Mapping[str, Any], *others: Mapping[str, Any]) -> Document:
         coverage=merged.get("coverage"),
         parts=merged.get("parts"),
         waivers=merged.get("waivers", ()),
+        scope=merged.get("scope"),
     )
 
 
-def take_part(doc: Mapping[str, Any], part_doc: Mapping[str, Any], *, source: str | None = None) -> Document:
-    """``doc`` with a stored document of other commands taken in.
+def take_part(doc: Mapping[str, Any], *part_docs: Mapping[str, Any]) -> Document:
+    """``doc`` with stored documents of other commands taken in.
 
-    Each part of ``part_doc`` is marked ``stale`` when the hash of the source it came from is not ``source`` (default:
-    that of the source running now); a document that names no part cannot be judged and is refused.
+    Each part of theirs is marked ``stale`` when what it depends on has changed since; a document that names no part
+    cannot be judged and is refused.  Where two have a finding of one id, one of them gives way (``parts.give_way``).
     """
-    if not part_doc.get("parts"):
-        raise ValueError("part_doc must name in parts the command and the source it came from; parts is empty")
-    source = source_hash() if source is None else source
-    marked = {command: {**entry, "stale": entry["source"] != source} for command, entry in part_doc["parts"].items()}
-    return merge(doc, {**part_doc, "parts": marked})
-
-
-def _waivers(doc: Mapping[str, Any], name: str) -> list[Any]:
-    given = doc.get("waivers", [])
-    if not isinstance(given, list):
-        raise ValueError(f"{name}: waivers must be a list; got {type(given).__name__}")
-    return given
-
-
-def _check_waiver(entry: Any, where: str) -> None:
-    if not isinstance(entry, Mapping) or any(not isinstance(entry.get(key), str) for key in ("check", "reason")):
-        raise ValueError(f"{where} must be an object with check and reason as strings")
-    for key in ("subject", "expires"):
-        if key not in entry or not isinstance(entry[key], str | None):
-            raise ValueError(f"{where}: {key} must be a string or null; got {entry.get(key)!r}")
-    if entry.get("state") not in WAIVER_STATES:
-        raise ValueError(f"{where}: state must be one of {', '.join(WAIVER_STATES)}; got {entry.get('state')!r}")
-    if not isinstance(entry.get("ids"), list) or any(not isinstance(name, str) for name in entry["ids"]):
-        raise ValueError(f"{where}: ids must be a list of strings; got {entry.get('ids')!r}")
-
-
-def _checked_id(data: Any, where: str) -> str:
-    """The id of one finding as JSON, after checking its shape; ``where`` is the breadcrumb of a message."""
-    if not isinstance(data, Mapping):
-        raise ValueError(f"{where} must be an object; got {type(data).__name__}")
-    where = f"{where} ({data.get('id', 'without id')})"
-    for key in _NEEDED:
-        if not isinstance(data.get(key), str):
-            raise ValueError(f"{where}: {key} must be a string; got {data.get(key)!r}")
-    for key in ("conditions", "routes", "witness", "corrected", "replay"):
-        if key not in data:
-            raise ValueError(f"{where}: {key} is missing")
-    for key in ("conditions", "routes", "readings"):
-        if not isinstance(data.get(key, []), list):
-            raise ValueError(f"{where}: {key} must be a list; got {data[key]!r}")
-    for index, route in enumerate(data["routes"]):
-        _checked(Evidence, route, ("route", "verdict"), f"{where}: routes[{index}]")
-    _checked(Finding, data, _NEEDED, where)
-    return str(data["id"])
-
-
-def _checked(record: type[Finding] | type[Evidence], data: Any, needed: tuple[str, ...], where: str) -> None:
-    if not isinstance(data, Mapping) or any(not isinstance(data.get(key), str) for key in needed):
-        raise ValueError(f"{where} must be an object with {', '.join(needed)} as strings")
-    try:
-        record.from_json(data)
-    except KeyError as wrong:
-        allowed = 'a JSON number, "NaN", "Infinity" or "-Infinity"'
-        raise ValueError(f"{where}: ratio and power must be {allowed}; got {wrong}") from None
-    except (TypeError, ValueError) as wrong:
-        raise ValueError(f"{where}: {wrong}") from None
+    whole = source_hash()
+    fresh, others = list(doc["findings"]), []
+    for part_doc in part_docs:
+        if not part_doc.get("parts"):
+            raise ValueError("part_doc must name in parts the command and the source it came from; parts is empty")
+        marked = {
+            command: {**entry, "stale": not is_current(command, entry, whole)}
+            for command, entry in part_doc["parts"].items()
+        }
+        stale = any(entry["stale"] for entry in marked.values())
+        fresh, stored = give_way(fresh, part_doc["findings"], stale=stale)
+        others.append({**part_doc, "findings": stored, "parts": marked})
+    return merge({**doc, "findings": fresh}, *others)
 
 
 def _completed_parts(doc: Mapping[str, Any]) -> dict[str, Any]:

@@ -145,7 +145,9 @@ def plain(value: Any) -> str:
 
 
 def flat(value: Any) -> str:
-    """A figure on one line: a long list is cut after eight entries, with its length."""
+    """A figure on one line: a long list is cut after eight entries, with its length; of records only that is said."""
+    if isinstance(value, Sequence) and value and isinstance(value[0], Mapping):
+        return f"{plural(len(value), 'record')} in results.json"
     if isinstance(value, Sequence) and not isinstance(value, str) and len(value) > 8:
         return f"{', '.join(short(item) for item in value[:8])}, … ({len(value)} values)"
     return short(value)

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from wnverify.finding import Finding, Json, Verdict, slug
 from wnverify.report import digest as digests
-from wnverify.report import figures, wording
+from wnverify.report import figures, tables, wording
 from wnverify.report.digest import Digest, Subject
+from wnverify.report.drawing import Drawing
+from wnverify.report.made import made_of, note_of
 from wnverify.report.standing import remark
+from wnverify.report.trust import sheet_of
 
 if TYPE_CHECKING:
     import jinja2
@@ -21,6 +24,8 @@ _TEMPLATES: Final = Path(__file__).parents[1] / "templates"
 _MOST_STRIKING: Final = 8
 _TIMES: Final = 100
 """Measured times that the page shows; all of them are in results.json."""
+_MAPPED: Final = ("agreement", "precision")
+"""Families of the numerics lab that are drawn as a map of ratios."""
 _COUNTED: Final = {
     "claim": "statement",
     "method": "numerical comparison",
@@ -56,9 +61,13 @@ def render(doc: Mapping[str, Any], *, loader: jinja2.BaseLoader | None = None) -
         examined=examined(data),
         matrix=kill_matrix(data),
         verdicts=figures.verdict_bars(data),
-        ratios=figures.ratio_map(data.groups["method"]),
+        ratios=[drawn for family in _MAPPED if (drawn := figures.ratio_map(data.groups["method"], family))],
         conditioning=[drawn for method in data.groups["method"] if (drawn := figures.conditioning(method))],
         curves=curves(data),
+        grids=tables.grids(data),
+        tables=tables.numbers(data),
+        costs=figures.cost_and_accuracy(data),
+        parts=made_of(data),
         claims_wrong=data.wrong("claim", "theory", "experiment"),
         broken=broken_subjects(data),
         striking=_MOST_STRIKING,
@@ -85,7 +94,7 @@ def _waiting(data: Digest) -> str:
     return f" ({data.waiting} more are not yet decided)" if data.waiting else ""
 
 
-def curves(data: Digest) -> Mapping[str, Sequence[figures.Drawing]]:
+def curves(data: Digest) -> Mapping[str, Sequence[Drawing]]:
     """For each subject of theory and experiments the curves that its findings carry."""
     groups = [*data.groups["theory"], *data.groups["experiment"]]
     return {group.name: [drawn for each in group.findings if (drawn := figures.curve(each))] for group in groups}
@@ -97,7 +106,7 @@ def kill_matrix(data: Digest) -> Matrix:
     def rows(findings: Sequence[Finding]) -> list[tuple[Finding, str, Mapping[str, Verdict]]]:
         made = []
         for finding in findings:
-            route = digests.sheet_of(finding)
+            route = sheet_of(finding)
             sheet = dict(route.figures["sheet"]) if route else {}  # type: ignore[arg-type]
             meant = str(route.figures.get("meant") or "") if route else ""
             made.append((finding, meant, {check: Verdict(verdict) for check, verdict in sheet.items()}))
@@ -122,11 +131,14 @@ def broken_subjects(data: Digest) -> list[tuple[Subject, list[Finding]]]:
     return sorted(((s, fails) for s, fails in found if fails), key=lambda pair: (-len(pair[1]), pair[0].name))
 
 
-def method_table(subject: Subject) -> tuple[list[str], list[tuple[str, dict[str, Finding]]]]:
-    """The cases of a method as columns, and for each of its checks the finding of every case."""
-    cases = sorted({finding.case for finding in subject.findings}, key=digests.dtype_order)
-    checks = sorted({finding.check for finding in subject.findings})
-    return cases, [(check, {f.case: f for f in subject.findings if f.check == check}) for check in checks]
+def method_table(subject: Subject) -> tuple[list[str], list[tuple[str, str, dict[str, Finding]]]]:
+    """The types of a method's cases as columns; a row for each check and option with the finding of every type."""
+    rows: dict[tuple[str, str], dict[str, Finding]] = {}
+    for finding in subject.findings:
+        kind, said = digests.case_parts(finding)
+        rows.setdefault((finding.check, said), {})[kind] = finding
+    cases = sorted({kind for row in rows.values() for kind in row}, key=digests.dtype_order)
+    return cases, [(check, said, row) for (check, said), row in sorted(rows.items())]
 
 
 def exact_arrays(witness: Json) -> list[tuple[str, list[list[str]]]]:
@@ -189,5 +201,6 @@ def _environment(loader: jinja2.BaseLoader | None) -> jinja2.Environment:
         method_table=method_table,
         quiet=digests.QUIET,
         remark=remark,
+        note_of=note_of,
     )
     return made

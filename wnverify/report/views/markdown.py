@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import html
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from wnverify.finding import Finding
-from wnverify.report.digest import SYMBOL, TONE, Digest, Subject, Trust, digest, worst_ratio
+from wnverify.report import tables
+from wnverify.report.digest import Digest, Subject, digest, worst_ratio
+from wnverify.report.made import made_of, note_of
+from wnverify.report.trust import Trust
+from wnverify.report.views.markdown_marks import code, fenced, table, tag, text
 from wnverify.report.wording import (
     array_head,
     array_text,
@@ -37,17 +39,68 @@ _SECTIONS: Final = (
 def render(doc: Mapping[str, Any]) -> str:
     """The document as Markdown: everything that is not a pass in full, passes as counts of their family."""
     data = digest(doc)
-    lines = ["# wnverify report", "", *_summary(data), *_trust(data)]
+    lines = ["# wnverify report", "", *_summary(data), *_trust(data), *_made(data)]
     for kind, title in _SECTIONS:
         if data.groups[kind]:
             lines += [f"## {title}", ""]
+            lines += _numerics(data) if kind == "method" else []
             for subject in data.groups[kind]:
                 lines += _subject(data, subject)
     if data.selftest.findings:
         lines += ["## Selftest", "", *_families(data.selftest)]
         for finding in data.selftest.loud:
             lines += _full(data, finding)
-    return "\n".join([*lines, *_environment(doc), ""])
+    return "\n".join([*lines, *_gallery(data), *_environment(doc), ""])
+
+
+def _made(data: Digest) -> list[str]:
+    """What was computed afresh, what was taken from stored parts, what is missing."""
+    scope = data.doc.get("scope", {})
+    lines = ["## What it is made of", ""]
+    if scope:
+        lines += [f"A report in {scope['mode']} mode.", "", *(f"- {text(said)}" for said in scope["left_out"]), ""]
+    if scope.get("missing"):
+        lines += [f"**Missing:** there is no stored part of {', '.join(scope['missing'])}.", ""]
+    header = ("Part", "State", "Date", "Findings", "Asked", "Versions", "Source")
+    rows = [
+        (code(row.command), text(row.state), row.date, row.findings, text(row.asked), text(row.versions), row.source)
+        for row in made_of(data)
+    ]
+    return [*lines, *table(header, rows)] if len(lines) > 2 or rows else []
+
+
+def _numerics(data: Digest) -> list[str]:
+    """The grids and the tables of the HTML page."""
+    lines = []
+    for grid in tables.grids(data):
+        header = ("Method", *(text(grid.heading(column)) for column in grid.columns))
+        rows = [
+            (code(name), *(f"{tag(cell)} {short(worst_ratio(cell))}" if cell else "–" for cell in row))
+            for name, row in grid.rows
+        ]
+        lines += [f"### {grid.title}", "", text(grid.caption), "", *table(header, rows)]
+    for made in tables.numbers(data):
+        rows = [tuple(text(cell) for cell in row) for row in made.rows]
+        lines += [f"### {made.title}", "", text(made.caption), "", *table(tuple(map(text, made.header)), rows)]
+    return lines
+
+
+def _gallery(data: Digest) -> list[str]:
+    """Audits of other people's maps, with what was found by hand."""
+    if not data.gallery:
+        return []
+    lines = ["## Audits of public variants", "", "In no count of this report.", ""]
+    lines += ["**Stale**: the source has changed since.", ""] if "gallery" in data.stale_parts else []
+    lines += table(("Variant", "Verdicts"), [(code(subject.name), tally(subject.counts)) for subject in data.gallery])
+    for subject in data.gallery:
+        rows = [
+            (tag(f), code(f"{f.check} {f.case}".strip()), text(one_line(f.message, 240)), text(note_of(f) or "–"))
+            for f in subject.loud
+        ]
+        if rows:
+            lines += [f"### {text(subject.name)}", ""]
+            lines += table(("Verdict", "Check", "Seen", "Looked at by hand"), rows)
+    return lines
 
 
 def _summary(data: Digest) -> list[str]:
@@ -63,13 +116,13 @@ def _summary(data: Digest) -> list[str]:
         "",
     ]
     if data.stale:
-        lines += [f"**Stale** and in no count: {_text(', '.join(data.stale_parts))}, whose source has changed.", ""]
+        lines += [f"**Stale** and in no count: {text(', '.join(data.stale_parts))}, whose source has changed.", ""]
     wrong = data.wrong("claim", "theory", "experiment", "method", "check", "benchmark")
     lines += ["**Found wrong:**" if wrong else "Nothing was found wrong.", ""]
     for finding in wrong[:12]:
         right = f" Right would be: {one_line(finding.corrected)}" if finding.corrected else ""
         seen = one_line(finding.statement) + (right or f" {one_line(finding.message)}")
-        lines.append(f"- {_tag(finding)} {_code(finding.id)}: {_text(seen)}")
+        lines.append(f"- {tag(finding)} {code(finding.id)}: {text(seen)}")
     if len(wrong) > 12:
         lines.append(f"- and {len(wrong) - 12} more below")
     return [*lines, ""] if wrong else lines
@@ -88,6 +141,7 @@ def _trust(data: Digest) -> list[str]:
         f"False alarms on right variants: {len(trust.alarms)} of {len(trust.right)} (at most {alarms}). "
         "Exact one-sided 95 % bounds.",
         "",
+        *(["**Stale**: the source has changed since the selftest ran.", ""] if "selftest" in data.stale_parts else []),
         *_gradcheck(trust),
     ]
 
@@ -100,21 +154,21 @@ def _gradcheck(trust: Trust) -> list[str]:
 
 
 def _subject(data: Digest, subject: Subject) -> list[str]:
-    lines = [f"### {_text(subject.title or subject.name)}", ""]
+    lines = [f"### {text(subject.title or subject.name)}", ""]
     if subject.rows is not None:
         lines += [f"{subject.decided} of {plural(subject.rows, 'statement')} decided.", ""]
     if subject.description:
-        lines += [f"- {label}: {_text(', '.join(items) or none)}" for label, items, none in subject.scope]
+        lines += [f"- {label}: {text(', '.join(items) or none)}" for label, items, none in subject.scope]
         lines.append("")
     if subject.kind in ("claim", "theory", "experiment"):
-        rows = [(_code(f.check), _tag(f), f.strength or "–", _text(one_line(f.statement))) for f in subject.findings]
-        lines += _table(("Id", "Verdict", "Strength", "Statement"), rows)
+        rows = [(code(f.check), tag(f), f.strength or "–", text(one_line(f.statement))) for f in subject.findings]
+        lines += table(("Id", "Verdict", "Strength", "Statement"), rows)
         lines += _errata(subject)
     elif subject.kind == "check":
         lines += _families(subject)
     else:
-        rows = [(_code(f.check), _code(f.case or "all"), _tag(f), short(worst_ratio(f))) for f in subject.findings]
-        lines += _table(("Check", "Case", "Verdict", "Ratio"), rows)
+        rows = [(code(f.check), code(f.case or "all"), tag(f), short(worst_ratio(f))) for f in subject.findings]
+        lines += table(("Check", "Case", "Verdict", "Ratio"), rows)
     for finding in subject.loud:
         lines += _full(data, finding)
     return lines
@@ -122,38 +176,36 @@ def _subject(data: Digest, subject: Subject) -> list[str]:
 
 def _errata(subject: Subject) -> list[str]:
     """What does not stand as printed, with what to take in its place."""
-    rows = [
-        (_text(f.place or "–"), _code(f.check), _tag(f), _text(f.statement), _text(remedy(f))) for f in subject.errata
-    ]
-    table = _table(("Place", "Id", "Verdict", "Printed or implied", "To be taken instead"), rows)
-    return ["**Errata**", "", *table] if table else []
+    rows = [(text(f.place or "–"), code(f.check), tag(f), text(f.statement), text(remedy(f))) for f in subject.errata]
+    listed = table(("Place", "Id", "Verdict", "Printed or implied", "To be taken instead"), rows)
+    return ["**Errata**", "", *listed] if listed else []
 
 
 def _families(subject: Subject) -> list[str]:
-    return _table(("Family", "Verdicts"), [(_text(family.name), tally(family.counts)) for family in subject.families])
+    return table(("Family", "Verdicts"), [(text(family.name), tally(family.counts)) for family in subject.families])
 
 
 def _full(data: Digest, finding: Finding) -> list[str]:
     mark = " (stale)" if finding.id in data.stale else ""
-    mark += f" (waived: {_text(data.waived[finding.id])})" if finding.id in data.waived else ""
-    lines = [f"#### {_tag(finding)} {_code(finding.id)}{mark}", "", _text(finding.statement), ""]
+    mark += f" (waived: {text(data.waived[finding.id])})" if finding.id in data.waived else ""
+    lines = [f"#### {tag(finding)} {code(finding.id)}{mark}", "", text(finding.statement), ""]
     if finding.message:
-        lines += [_text(finding.message), ""]
+        lines += [text(finding.message), ""]
     if finding.place:
-        lines.append(f"- Place: {_text(finding.place)}")
-    lines += [f"- Condition: {_text(condition)}" for condition in finding.conditions]
+        lines.append(f"- Place: {text(finding.place)}")
+    lines += [f"- Condition: {text(condition)}" for condition in finding.conditions]
     for item in finding.readings:
-        note = _text(plain(item.get("note", "")))
-        lines.append(f"- Reading: {_text(plain(item['reading']))}: **{item['verdict']}** {note}".rstrip())
+        note = text(plain(item.get("note", "")))
+        lines.append(f"- Reading: {text(plain(item['reading']))}: **{item['verdict']}** {note}".rstrip())
     for route in finding.routes:
         measured = f"{route.verdict}, ratio {short(route.ratio)}, power {short(route.power)}"
         notes = [route.note, f"error model: {route.model}" if route.model else ""]
-        lines.append(f"- Route {route.route}: {'; '.join([measured, *(_text(note) for note in notes if note)])}")
+        lines.append(f"- Route {route.route}: {'; '.join([measured, *(text(note) for note in notes if note)])}")
     if finding.corrected:
-        lines.append(f"- Corrected: {_text(finding.corrected)}")
+        lines.append(f"- Corrected: {text(finding.corrected)}")
     lines += _witness(finding)
     if finding.replay:
-        lines += ["", "Replay:", "", *_fenced(finding.replay)]
+        lines += ["", "Replay:", "", *fenced(finding.replay)]
     return [*lines, ""]
 
 
@@ -164,7 +216,7 @@ def _witness(finding: Finding) -> list[str]:
         else f"{name} ={_own_lines(plain(value))}"
         for name, value in witness_items(finding.witness)
     ]
-    return ["", "Witness:", "", *_fenced("\n".join(items))] if items else []
+    return ["", "Witness:", "", *fenced("\n".join(items))] if items else []
 
 
 def _own_lines(text: str) -> str:
@@ -172,31 +224,5 @@ def _own_lines(text: str) -> str:
 
 
 def _environment(doc: Mapping[str, Any]) -> list[str]:
-    rows = [(_text(name.replace("_", " ")), _text(flat(value))) for name, value in doc["environment"].items()]
-    return ["## Environment", "", *_table(("What", "Value"), rows)]
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    listed = [f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows)]
-    return [*listed, ""] if len(listed) > 2 else []
-
-
-def _tag(finding: Finding) -> str:
-    return f"{SYMBOL[TONE[finding.verdict]]} **{finding.verdict}**"
-
-
-def _text(text: str) -> str:
-    """On one line, with everything escaped that Markdown or HTML would read as a mark."""
-    marked = re.sub(r"([\\`*_{}\[\]#|~$])", r"\\\1", " ".join(text.split()))
-    return html.escape(marked, quote=False)
-
-
-def _code(text: str) -> str:
-    return f"`{' '.join(text.replace('`', chr(39)).replace('|', chr(166)).split())}`"
-
-
-def _fenced(text: str) -> list[str]:
-    """A block that no run of backticks inside can end."""
-    longest = max((len(run) for run in re.findall("`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return [f"{fence}text", text, fence]
+    rows = [(text(name.replace("_", " ")), text(flat(value))) for name, value in doc["environment"].items()]
+    return ["## Environment", "", *table(("What", "Value"), rows)]

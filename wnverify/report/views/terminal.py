@@ -12,6 +12,7 @@ from wnverify.report.digest import (
     Digest,
     Family,
     Subject,
+    counts,
     digest,
     least_power,
     worst_ratio,
@@ -35,6 +36,12 @@ def sheet(doc: Mapping[str, Any], console: Console, *, verbose: bool = False) ->
     if data.selftest.findings:
         _block(console, data, data.selftest, verbose)
         _trust(console, data)
+    if data.gallery:
+        found = _marked(counts(finding for subject in data.gallery for finding in subject.findings))
+        say(console, f"{plural(len(data.gallery), 'public variant')}, in no count: {found}")
+    missing = data.doc.get("scope", {}).get("missing")
+    if missing:
+        say(console, f"missing: no stored part of {', '.join(missing)}")
     if data.stale:
         say(console, f"stale: {', '.join(data.stale_parts)} ran on other sources and is in no count", "yellow")
     for entry in doc.get("waivers", ()):
@@ -92,14 +99,25 @@ def _full(console: Console, data: Digest, finding: Finding) -> None:
 
 def _trust(console: Console, data: Digest) -> None:
     trust = data.trust
+    if "selftest" in data.stale_parts:
+        say(console, "stale: the source has changed since the selftest ran", "yellow")
     if trust.faults:
         bound = f"missed at most {percent(trust.missed_at_most)}"
         say(console, f"planted faults caught: {trust.caught} of {len(trust.faults)} ({bound}, exact 95 % bound)")
     if trust.right:
         bound = f"at most {percent(trust.alarms_at_most)}"
         say(console, f"false alarms: {len(trust.alarms)} of {len(trust.right)} ({bound}, exact 95 % bound)")
+    if trust.looked_again:
+        say(
+            console, f"under other seeds: {trust.caught_again} of {plural(trust.looked_again, 'look')} caught the fault"
+        )
+    if trust.comparisons:
+        say(console, f"under other seeds: {trust.accusations} false alarms in {trust.comparisons:,} comparisons")
+        budget = f"{trust.accusations_expected:.2g} were budgeted"
+        say(console, f"{_INDENT}at most {trust.accused_at_most:.2g} of them (exact 95 % bound); {budget}")
     if trust.under_gradcheck:
         of = f"{trust.passed_by_gradcheck} of the {trust.under_gradcheck} faults that have a gradient"
+        of += f" ({trust.caught_past_gradcheck} of these are caught here)"
         say(console, f"torch.autograd.gradcheck passes {of}")
     if trust.faults or trust.right:
         console.print()
