@@ -75,6 +75,14 @@ def test_the_primary_tensor_is_the_one_of_the_weights_shape():
     assert [tuple(t.shape) for t in instance.tensors] == [(3, 5), (3, 1)]
 
 
+@pytest.mark.parametrize(
+    ("target", "index"), [("kinds.py:Pair", 1), ("kinds.py:OptionalPair", 0), ("kinds.py:weight_norm", 1)]
+)
+def test_a_weight_of_one_column_is_told_from_its_gain(target, index):
+    """There both have one shape; the weight is what widens with it, whatever the order."""
+    assert subject_of(target).build(randn(5, 1, seed=6).abs()).primary == index
+
+
 def test_a_layer_in_other_coordinates_starts_at_its_weight():
     """The audit gives a map of one tensor any V; on a layer V is what ``right_inverse`` makes of the weight."""
     layer = parametrized_layer(subject_of("kinds.py:Logarithm"), _linear())

@@ -104,6 +104,18 @@ class Instance:
         return own if callable(own) else self._prox
 
 
+def _widening(inverse: Callable[[Tensor], Any], V: Tensor, found: Sequence[int]) -> list[int]:
+    """Which of these tensors has one more column for a weight that has one; none where the map refuses that weight."""
+    wider = torch.cat([V, 1 + V[:, :1].abs()], dim=1)
+    try:
+        with torch.no_grad():
+            made = inverse(wider)
+    except Exception:  # a map that was built for one shape may refuse any other in its own way
+        return []
+    made = made if isinstance(made, tuple | list) else [made]
+    return [i for i in found if i < len(made) and made[i].shape == wider.shape]
+
+
 class Chain(nn.Module):
     """The parametrizations of one tensor of a layer, one after the other, as the layer applies them."""
 
@@ -119,9 +131,17 @@ class Chain(nn.Module):
         return out
 
 
-def fitting(module: nn.Module, tensors: Sequence[Tensor], V: Tensor) -> Instance:
-    """The instance whose V is the tensor of the weight's shape; the last such tensor where several have it."""
+def fitting(
+    module: nn.Module, tensors: Sequence[Tensor], V: Tensor, inverse: Callable[[Tensor], Any] | None = None
+) -> Instance:
+    """The instance whose V is the tensor of the weight's shape.
+
+    Where several have it (a gain for each row beside a weight of one column) it is the one that widens with the weight
+    under ``inverse``, the map's ``right_inverse``; where that cannot be asked, the last.
+    """
     found = [i for i, t in enumerate(tensors) if t.shape == V.shape]
+    if len(found) > 1 and inverse is not None:
+        found = _widening(inverse, V, found) or found
     if not found:
         shapes = ", ".join(str(tuple(t.shape)) for t in tensors)
         raise TypeError(f"no tensor of the parametrization has the weight's shape {tuple(V.shape)}; they have {shapes}")

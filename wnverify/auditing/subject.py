@@ -196,7 +196,7 @@ class Subject:
             tensors.append(getattr(chain, f"original{index}"))
             index += 1
         steps = Chain(chain)
-        return fitting(steps, tensors, V)
+        return fitting(steps, tensors, V, getattr(chain[-1], "right_inverse", None) if len(chain) == 1 else None)
 
     def _from_module(self, module: nn.Module, V: Tensor) -> Instance:
         inverse = getattr(module, "right_inverse", None)
@@ -205,7 +205,7 @@ class Subject:
                 raise TypeError("forward takes several tensors, so right_inverse(W) must return them; it has none")
             made = inverse(V.detach().clone())
             tensors = list(made) if isinstance(made, tuple | list) else [made]
-            return fitting(module, tensors, V)
+            return fitting(module, tensors, V, inverse)
         return Instance(module, module, (V,), 0)
 
     def _several(self, module: nn.Module, V: Tensor) -> bool:
