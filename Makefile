@@ -54,7 +54,7 @@ gpu:
 		$(MAKE) --no-print-directory setup || { python=$(PYTHON); \
 			echo "no environment could be made: the packages of $$python are used"; }; \
 	fi; \
-	tests=$$(echo tests/methods/test_every_*.py) results=reports/device/results.json; \
+	tests=$$(echo tests/methods/test_every_*.py) results=reports/parts/device.json; \
 	if $$python -c 'import flint'; then tests="$$tests tests/theory/test_rademacher.py"; \
 	else echo "python-flint is not installed: tests/theory is left out, enclosures are unsupported"; fi; \
 	if $$python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then \

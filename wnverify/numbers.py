@@ -25,6 +25,7 @@ def numerics(arguments: argparse.Namespace) -> int:
     ``ValueError`` for a method that is no map of a weight, a pattern without a topic, or what is no device.
     """
     device: dict[str, Json] = {"asked": arguments.device}
+    command = "numerics" if arguments.device == "cpu" else "device"
     if arguments.device != "cpu":
         device |= about(arguments.device)
     chosen = items(
@@ -37,14 +38,14 @@ def numerics(arguments: argparse.Namespace) -> int:
     )
     asked: dict[str, Json] = {"quick": arguments.quick, "seed": arguments.seed, "device": arguments.device}
     asked |= {"methods": list(arguments.methods), "only": list(arguments.only)}
-    with journal_of("numerics", {**asked, "items": [item.id for item in chosen]}, arguments) as journal:
+    with journal_of(command, {**asked, "items": [item.id for item in chosen]}, arguments) as journal:
         with Watch(arguments) as watch:
             result = runner.run(
                 chosen, workers=arguments.workers, warm=WARM, journal=journal, on_outcome=watch(len(chosen))
             )
         if result.interrupted:
             return interrupted()
-        doc = document_of(result, "numerics", asked)
+        doc = document_of(result, command, asked)
         doc["environment"]["device"] = device
         hand_out(doc, arguments)
     journal.path.unlink()

@@ -17,7 +17,7 @@ from wnverify.auditing.selftest import selftest_items
 from wnverify.auditing.suite import specs_of
 from wnverify.bounding.topics import items as theory_items
 from wnverify.methods.catalogue import Method
-from wnverify.numerics.topics import FEW, QUICK, STRIDE, TOPICS, WHOLE, Topic, judged
+from wnverify.numerics.topics import FEW, PATIENCE, QUICK, STRIDE, TOPICS, WHOLE, Topic, judged
 from wnverify.workitem import WorkItem
 
 if TYPE_CHECKING:
@@ -177,10 +177,17 @@ def _numerics(topic: Topic, mode: str, seed: int, limits: Mapping[str, Any]) -> 
 def numerics_item(topic: Topic, method: Method | None, *, seed: int, quick: bool, **limits: Any) -> WorkItem:
     """The work item of one topic, of one method or of all."""
     subject = "every_method" if method is None else method.id
+    patience = PATIENCE * topic.seconds[1 if quick else 0]
+    limits = {**limits, "timeout_s": max(limits.get("timeout_s", 0.0), patience)}
     return WorkItem(
         id=f"method/{subject}/{topic.name}",
         function=topic.function,
-        arguments={**({} if method is None else {"method_id": method.id}), "seed": seed, "quick": quick},
+        arguments={
+            **({} if method is None else {"method_id": method.id}),
+            "seed": seed,
+            "quick": quick,
+            **topic.arguments,
+        },
         kind="method",
         subject=subject,
         check=topic.name,

@@ -6,7 +6,7 @@ import pytest
 
 from wnverify import cli
 from wnverify.numbers import items
-from wnverify.numerics.topics import TOPICS, judged
+from wnverify.numerics.topics import PATIENCE, TOPICS, judged
 from wnverify.report.results import validate
 
 GIVEN = {"seed": 3, "quick": True, "timeout_s": 5.0, "memory_mib": 100.0}
@@ -26,7 +26,10 @@ def test_everything_is_asked_of_every_method_on_the_processor():
     expected = [f"method/{each}/{t.name}" for t in TOPICS for each in (methods if t.each else ["every_method"])]
     assert [item.id for item in made] == expected
     for item in made:
-        assert (item.arguments["seed"], item.arguments["quick"], item.timeout_s) == (3, True, 5.0)
+        topic = next(each for each in TOPICS if each.name == item.check)
+        assert (item.arguments["seed"], item.arguments["quick"]) == (3, True)
+        assert item.timeout_s == max(5.0, PATIENCE * topic.seconds[1])
+        assert topic.arguments.items() <= item.arguments.items()
 
 
 def test_on_a_device_only_what_runs_there_is_asked():
@@ -69,7 +72,7 @@ def test_a_machine_without_the_device_ends_well(elsewhere, capsys):
     validate(doc, "standard output")
     assert [(each["check"], each["verdict"]) for each in doc["findings"]] == [("elsewhere.device", "unsupported")]
     assert (doc["environment"]["device"]["asked"], doc["environment"]["device"]["found"]) == ("cuda:97", False)
-    assert doc["parts"]["numerics"]["asked"]["device"] == "cuda:97"
+    assert doc["parts"]["device"]["asked"]["device"] == "cuda:97"
 
 
 def test_the_findings_of_a_method_are_shown_and_written(elsewhere, capsys):

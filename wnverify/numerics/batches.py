@@ -203,7 +203,10 @@ class Batch:
                 again = len(V) // len(A)
                 A_again, size = np.tile(A, (again, 1, 1)), np.tile(times * step, (again, 1, 1))
                 change = size * _units(V, self.mixes, self.map.stacked) * E
-                return (self._pull(V + change, A_again) - self._pull(V - change, A_again)) / (2 * size)
+                up, down = np.split(
+                    self._pull(np.concatenate([V + change, V - change]), np.tile(A_again, (2, 1, 1))), 2
+                )
+                return (up - down) / (2 * size)
 
             return self._largest(self._repeated(quotient, V, directions))
 
@@ -211,7 +214,7 @@ class Batch:
         # At a jump of the gradient the quotient grows as the step shrinks.
         eta = np.where(spread(FAR) < eta / KINK, math.inf, eta)
         base = self._pull(V, A)
-        reached = self._reached(lambda V: self._pull(V, A), V, base, at.unit, at.X)
+        reached = self._reached(lambda V: self._pull(V, np.tile(A, (len(V) // len(A), 1, 1))), V, base, at.unit, at.X)
         steep = np.maximum(at.sigma, _quotient(at.W, at.X))
         least = _quotient(steep * self.norms(A), at.X)
         return np.asarray(np.where(reached > KINK * np.maximum(eta, least), math.inf, eta))
@@ -241,13 +244,13 @@ class Batch:
     def _reached(self, f: Callable[[Stack], Stack], V: Stack, base: Stack, unit: Stack, X: Stack) -> Stack:
         """The largest difference quotient at steps of ``REACH`` u, to both sides in random directions."""
         step = REACH * unit_roundoff(self.dtype) * np.where(X > 0, X, 1.0)
-        largest = np.zeros(X.shape)
+        tried = []
         for k in range(SAMPLES):
             E = np.random.default_rng(seed_of(self.subject.seed, "reach", k)).standard_normal(V.shape)
             change = step * unit * E / np.where(self.norms(E) > 0, self.norms(E), 1.0)
-            for moved in (f(V + change), f(V - change)):
-                largest = np.fmax(largest, self.norms(moved - base) / step)
-        return largest
+            tried += [V + change, V - change]
+        moved = np.split(f(np.concatenate(tried)), len(tried))
+        return np.asarray(np.fmax.reduce([self.norms(at - base) / step for at in moved]))
 
     def _widened(self) -> tuple[Stack, Stack, Stack]:
         """V, A and W with a column more that changes nothing, where the shape hides factors; see ``sensitivity``.

@@ -12,36 +12,46 @@ from wnverify.oracles.ratio import unit_roundoff
 
 
 class Coarse(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Within it every operation's result in ``dtype`` is rounded to a grid ``factor`` times as coarse as the dtype's.
+    """Within it every number that an operation computes in ``dtype`` is off by ``factor`` u of itself, of random sign.
 
-    The unit roundoff of what is stored is then ``factor`` u; the inputs stay, and so does what an operation sums inside
-    itself, which makes the loss smaller than that of a coarser dtype.  Operations that only move numbers round too,
-    which changes nothing that was rounded before.
+    That is the most that one rounding with the unit roundoff ``factor`` u may lose, as a model's u is the most that one
+    of the dtype's own may.  Inputs stay, and so does an entry that is an input's: what moves, selects or copies numbers
+    is exact in any arithmetic.  What an operation sums inside itself stays as well, which makes the loss smaller than
+    that of a coarser dtype.
     """
 
-    def __init__(self, dtype: str, factor: int = 10) -> None:
+    def __init__(self, dtype: str, seed: int, factor: int = 10) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.dtype, self.factor = getattr(torch, dtype), factor
-        self.whole = 1 / unit_roundoff(dtype)
+        self.dtype, self.off = getattr(torch, dtype), factor * unit_roundoff(dtype)
+        self.random = torch.Generator().manual_seed(seed % 2**63)
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        given = [x.clone() for x in _tensors((args, kwargs or {})) if x.dtype is self.dtype]
         found = func(*args, **(kwargs or {}))
         several = found if isinstance(found, (tuple, list)) else (found,)
         returns = func._schema.returns
         if len(returns) != len(several):
             return found
-        rounded = [self._stored(one, made.alias_info) for one, made in zip(several, returns, strict=True)]
-        return type(found)(rounded) if isinstance(found, (tuple, list)) else rounded[0]
+        stored = [self._stored(one, made.alias_info, given) for one, made in zip(several, returns, strict=True)]
+        return type(found)(stored) if isinstance(found, (tuple, list)) else stored[0]
 
-    def _stored(self, found: Any, alias: Any) -> Any:
+    def _stored(self, found: Any, alias: Any, given: list[Tensor]) -> Any:
         if not isinstance(found, Tensor) or found.dtype is not self.dtype or (alias and not alias.is_write):
             return found
-        return found.copy_(self.round(found)) if alias else self.round(found)
+        sign = torch.randint(0, 2, found.shape, generator=self.random).double() * 2 - 1
+        off = (found.double() * (1 + self.off * sign)).to(self.dtype)
+        kept = ~found.isfinite()
+        for numbers in given:
+            kept = kept | torch.isin(found, numbers)
+        off = torch.where(kept, found, off)
+        return found.copy_(off) if alias else off
 
-    def round(self, x: Tensor) -> Tensor:
-        """x with its significand, a whole number of 1/u-ths of a power of two, rounded to a multiple of ``factor``."""
-        significand, _ = torch.frexp(x)
-        kept = (significand * self.whole / self.factor).round() * self.factor / self.whole
-        return torch.where((significand == 0) | ~torch.isfinite(x), x, x * (kept / significand))
+
+def _tensors(given: Any) -> list[Tensor]:
+    """Every tensor among the arguments of an operation."""
+    if isinstance(given, Tensor):
+        return [given]
+    parts = given.values() if isinstance(given, dict) else given if isinstance(given, (tuple, list)) else ()
+    return [x for part in parts for x in _tensors(part)]

@@ -28,8 +28,8 @@ class Topic:
     ``each``: asked of every method, else once.  ``report``: how much of it the report of a mode (``quick``,
     ``default``, ``full``) asks; a mode that is not named asks nothing, and the stored part stands in.  ``seconds``:
     what one item takes on average, all of it and quick, on one core; it orders the work and foretells its end, and
-    decides nothing.  ``device``: whether it can be asked of another device than the processor, as an argument of that
-    name.
+    decides nothing but how long an item may take.  ``device``: whether it can be asked of another device than the
+    processor, as an argument of that name.  ``arguments``: what the function is given besides.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Topic:
     seconds: tuple[float, float]
     each: bool = True
     device: bool = False
+    arguments: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 TOPICS: Final = (
@@ -63,21 +64,21 @@ TOPICS: Final = (
         function="wnverify.numerics.precision:precision",
         statement="How accurate is it in which format, how far does its range reach, and what does its backward keep?",
         report={"default": QUICK, "full": WHOLE},
-        seconds=(2.5, 0.5),
+        seconds=(1.5, 0.6),
     ),
     Topic(
         name="error_model",
         function="wnverify.numerics.validation:validated",
         statement="Is the modelled error never exceeded, and is a tenfold loss of accuracy above it?",
         report={"full": WHOLE},
-        seconds=(8.0, 2.5),
+        seconds=(3.0, 0.8),
     ),
     Topic(
         name="worst",
         function="wnverify.numerics.search:searched_worst",
         statement="How large is the ratio that a driven search finds, beside that of plain random draws?",
         report={"full": WHOLE},
-        seconds=(8.0, 2.0),
+        seconds=(3.0, 1.0),
     ),
     Topic(
         name="sharding",
@@ -86,9 +87,21 @@ TOPICS: Final = (
         report={"full": WHOLE},
         seconds=(150.0, 40.0),
         each=False,
+        arguments={"world": 2},
+    ),
+    Topic(
+        name="sharding_over_four",
+        function="wnverify.numerics.sharding:sharded",
+        statement="Is a weight that is distributed over four processes mapped as the whole one is?",
+        report={"full": QUICK},
+        seconds=(300.0, 100.0),
+        each=False,
+        arguments={"world": 4},
     ),
 )
 """To add a topic is to add a row."""
+PATIENCE: Final = 10.0
+"""An item may take so many times as long as it takes on average."""
 
 
 def judged() -> tuple[Method, ...]:

@@ -32,11 +32,13 @@ def soft_orthogonality(W: Rows, side: str = "rows", *, squared: bool = True) -> 
     """
     X, missing = smaller(facing(working(W), side))
     E = identity_defect(X)
-    if not squared and not missing:
-        norm: Tensor = torch.linalg.vector_norm(E, dim=(-2, -1))
-        return norm
-    total = E.square().sum((-2, -1)) + missing
-    return total if squared else total.sqrt()
+    if squared:
+        return E.square().sum((-2, -1)) + missing
+    # In float64: squares of a float32 that need not be represented themselves.
+    if missing:
+        return (E.double().square().sum((-2, -1)) + missing).sqrt().to(E.dtype)
+    norm: Tensor = torch.linalg.vector_norm(E, dim=(-2, -1), dtype=torch.float64)
+    return norm.to(E.dtype)
 
 
 class SoftOrthogonality(RowPenalty):

@@ -71,10 +71,15 @@ def _estimate(X: Tensor, iterations: int, seed: int) -> Tensor:
     u = u.expand(*X.shape[:-1], 1)
     for _ in range(iterations - 1):
         u = product(X, product(X.mT, u)) - u
-        size = torch.linalg.vector_norm(u, dim=-2, keepdim=True)
+        size = _size(u)
         u = u / size.masked_fill(size == 0, torch.inf)
-    norm: Tensor = torch.linalg.vector_norm(product(X, product(X.mT, u)) - u, dim=(-2, -1))
-    return norm
+    return _size(product(X, product(X.mT, u)) - u)[..., 0, 0]
+
+
+def _size(u: Tensor) -> Tensor:
+    """‖u‖ of a column, (…, 1, 1), its squares in float64: those of a float32 need not be represented themselves."""
+    norm: Tensor = torch.linalg.vector_norm(u, dim=-2, keepdim=True, dtype=torch.float64)
+    return norm.to(u.dtype)
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
