@@ -17,8 +17,9 @@ JUDGED: Final = ("parametrization", "constraint", "penalty")
 QUICK: Final = "quick"
 WHOLE: Final = "whole"
 FEW: Final = "few"
-"""How much is asked: fewer points, all of them, or fewer points of every ``STRIDE``-th method."""
-STRIDE: Final = 10
+"""How much is asked: fewer points, all of them, or fewer points of the ``CHEAPEST`` methods alone."""
+CHEAPEST: Final = ("centred_weight_normalization", "gradient_centralization", "weight_decay")
+"""A parametrization, a constraint and a penalty that take the least time."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
