@@ -160,7 +160,7 @@ class Batch:
     def stored(self, what: str) -> int:
         if isinstance(self.subject.model, Analytic):
             return int(matrices.ROUNDINGS)
-        return stored_results(self.subject.id, what, self.mixes)
+        return stored_results(self.subject.id, what, self.mixes and self.map.name != "value")
 
     def _allowed(self, condition: Stack, scale: Stack, roundings: int) -> Allowed:
         per_condition = map_model(self.dtype, self._terms, condition=1.0, roundings=0).relative
@@ -313,7 +313,8 @@ def _quotient(above: Stack, below: Stack) -> Stack:
 
 
 def _tensor(V: Stack, dtype: str) -> Tensor:
-    return torch.tensor(V, dtype=getattr(torch, dtype))
+    """V as the dtype holds it, made without an operation of PyTorch's, which ``Coarse`` would take for the map's."""
+    return torch.from_numpy(V.astype(dtype))
 
 
 def _array(W: Tensor) -> Stack:

@@ -15,9 +15,9 @@ class Coarse(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Within it every number that an operation computes in ``dtype`` is off by ``factor`` u of itself, of random sign.
 
     That is the most that one rounding with the unit roundoff ``factor`` u may lose, as a model's u is the most that one
-    of the dtype's own may.  Inputs stay, and so does an entry that is an input's: what moves, selects or copies numbers
-    is exact in any arithmetic.  What an operation sums inside itself stays as well, which makes the loss smaller than
-    that of a coarser dtype.
+    of the dtype's own may.  Inputs stay, and so does what is exact in any arithmetic: an entry that is one of the
+    operation's own arguments, which it moves, selects or copies, and one of four bits fewer, as constants are.  What an
+    operation sums inside itself stays as well, which makes the loss smaller than that of a coarser dtype.
     """
 
     def __init__(self, dtype: str, seed: int, factor: int = 10) -> None:
@@ -28,7 +28,9 @@ class Coarse(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        given = [x.clone() for x in _tensors((args, kwargs or {})) if x.dtype is self.dtype]
+        given = [x for x in _tensors((args, kwargs or {})) if x.dtype is self.dtype]
+        if func._schema.is_mutable:
+            given = [x.clone() for x in given]
         found = func(*args, **(kwargs or {}))
         several = found if isinstance(found, (tuple, list)) else (found,)
         returns = func._schema.returns
@@ -42,11 +44,16 @@ class Coarse(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return found
         sign = torch.randint(0, 2, found.shape, generator=self.random).double() * 2 - 1
         off = (found.double() * (1 + self.off * sign)).to(self.dtype)
-        kept = ~found.isfinite()
-        for numbers in given:
-            kept = kept | torch.isin(found, numbers)
+        kept = ~found.isfinite() | self._short(found)
+        if given:
+            kept = kept | torch.isin(found, torch.cat([numbers.reshape(-1) for numbers in given]))
         off = torch.where(kept, found, off)
         return found.copy_(off) if alias else off
+
+    def _short(self, found: Tensor) -> Tensor:
+        """Which numbers the dtype holds with four bits fewer."""
+        significand = torch.frexp(found.double())[0] * (2 / torch.finfo(self.dtype).eps / 16)
+        return significand == significand.round()
 
 
 def _tensors(given: Any) -> list[Tensor]:

@@ -9,12 +9,12 @@ subsample balls and that model are asked whatever the ratio.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
-import torch
 
 from wnverify.finding import seed_of
 from wnverify.numerics import batches
@@ -25,14 +25,18 @@ from wnverify.numerics.judge import BITS, UNDECIDED_FROM, Subject, attempt, dist
 from wnverify.numerics.matrices import Matrix, Typed
 from wnverify.oracles.ratio import LARGEST
 
-SHAPES: Final = ((1, 1), (1, 3), (2, 2), (2, 3), (3, 2), (3, 5), (4, 4), (2, 8))
+SHAPES: Final = ((2, 3), (3, 5), (1, 3), (3, 2), (2, 8), (4, 4), (2, 2), (1, 1))
 CONDITIONS: Final = (1e1, 1e3, 1e2, 1e5)
-"""Of the prescribed spectra, one a round of draws."""
-A_KIND: Final = 16
-"""Draws of a kind in one shape, one round."""
+"""Of the prescribed spectra, each in turn; of one shape another in every round."""
+A_KIND: Final = 32
+"""At most so many draws of a kind in one batch."""
+BATCHES: Final = (3, 1)
+"""At least so many batches, each of one shape; of a method with options one, of another shape for each finding."""
 ROUNDS: Final = 4
 """Draws without a value, or at which nothing is decided, are replaced up to this many times as many."""
 TENFOLD: Final = 10.0
+OUTCOMES: Final = (2, 128)
+"""Of the signs in arithmetic ten times as coarse: at least so many a draw, and about so many a batch."""
 DOUBTFUL: Final = (0.5, 100.0)
 """Above the second no reference is to blame."""
 SUBSAMPLE: Final = ((500, 6), (5_000, 24), (math.inf, 200))
@@ -84,19 +88,21 @@ class Observer:
 
     def observe(self, draws: int) -> Observed:
         """At ``draws`` decided draws, fewer where most have no value."""
-        each = max(1, min(A_KIND, math.ceil(draws / (len(KINDS) * len(SHAPES)))))
-        rounds = math.ceil(draws / (each * len(KINDS) * len(SHAPES)))
-        for turn in range(ROUNDS * rounds):
-            for names, seed, V, A in self._rounds(turn, each):
-                self._batch(names, seed, V, A)
+        each = max(1, min(A_KIND, math.ceil(draws / (len(KINDS) * BATCHES[bool(self.subject.form.said)]))))
+        most = ROUNDS * max(len(SHAPES), math.ceil(draws / (each * len(KINDS))))
+        for batch in itertools.islice(self._rounds(each), most):
+            self._batch(*batch)
             if self.seen.decided >= draws:
                 break
         return self.seen
 
-    def _rounds(self, turn: int, each: int) -> Iterator[tuple[list[str], int, Stack, Stack]]:
-        """One batch a shape: ``each`` matrices of every kind, with normal cotangents."""
-        condition = CONDITIONS[turn % len(CONDITIONS)]
-        for n, d in SHAPES:
+    def _rounds(self, each: int) -> Iterator[tuple[list[str], int, Stack, Stack]]:
+        """One batch a shape, again and again: ``each`` matrices of every kind, with normal cotangents."""
+        said = self.subject.form.said
+        first = seed_of("shapes", said, self.what, self.dtype) % len(SHAPES) if said else 0
+        for count in itertools.count(first):
+            turn, (n, d) = count // len(SHAPES), SHAPES[count % len(SHAPES)]
+            condition = CONDITIONS[(count + turn) % len(CONDITIONS)]
             seed = seed_of(self.subject.seed, "validation", turn, n, d)
             V = np.concatenate([drawn(kind, each, n, d, seed, self.dtype, condition) for kind in KINDS])
             A = held(np.random.default_rng(seed_of(seed, "cotangents")).standard_normal(V.shape), self.dtype)
@@ -131,10 +137,12 @@ class Observer:
         def ratios_of(found: Stack) -> Stack:
             return batch.ratios(found - exact, allowed, gradient=self.gradient)
 
-        found, raised = self._found(batch)
-        with Coarse(self.dtype) as arithmetic:
-            coarse, _ = self._found(batch)
-        coarse = arithmetic.round(torch.tensor(coarse).to(getattr(torch, self.dtype))).double().numpy()
+        found, raised = self._found(batch.V, batch.A, batch.W.shape[1:])
+        outcomes = max(OUTCOMES[0], OUTCOMES[1] // len(found))
+        again = (outcomes, 1, 1)
+        with Coarse(self.dtype, seed_of(seed, "coarse")):
+            several, _ = self._found(np.tile(batch.V, again), np.tile(batch.A, again), batch.W.shape[1:])
+        coarse = [ratios_of(one) for one in np.split(several, outcomes)]
         sign = np.random.default_rng(seed_of(seed, "planted")).choice((-1.0, 1.0), found.shape)
         seen = self.seen
         ratios = self._taken_again(batch, allowed, found, found - exact, ratios_of(found))
@@ -142,7 +150,7 @@ class Observer:
         seen.ratios.append(ratios)
         seen.modelled.append(allowed.relative.max(axis=(1, 2)))
         seen.conditions.append(allowed.condition.max(axis=(1, 2)))
-        seen.coarse.append(ratios_of(coarse))
+        seen.coarse.append(np.fmax.reduce(coarse))
         seen.planted.append(ratios_of(held(found * (1 + TENFOLD * self._per_row(allowed, found) * sign), self.dtype)))
         k = int(np.argmax(ratios))
         if ratios[k] > seen.worst_ratio:
@@ -159,11 +167,11 @@ class Observer:
         W = np.stack([W if good else np.zeros(shape) for W, good in zip(found, usable, strict=True)])
         return W, A if A.shape == W.shape else A[:, :1, :1] * np.ones(W.shape), usable
 
-    def _found(self, batch: Batch) -> tuple[Stack, dict[int, Exception]]:
+    def _found(self, V: Stack, A: Stack, shape: tuple[int, ...]) -> tuple[Stack, dict[int, Exception]]:
         of = self.subject.map.implementation
         if self.gradient:
-            return batches.gradients(of, batch.V, batch.A, self.dtype)
-        return batches.values(of, batch.V, self.dtype, batch.W.shape[1:])
+            return batches.gradients(of, V, A, self.dtype)
+        return batches.values(of, V, self.dtype, shape)
 
     def _per_row(self, allowed: Allowed, found: Stack) -> Stack:
         """The modelled error of the block that a row is in."""

@@ -56,11 +56,19 @@ REACH: Final = 32.0
 ROUNDINGS: Final = {"value": 4, "gradient": 16}
 """Stored results on the way: a gradient has those of the value, and its own products and solutions of equations."""
 ALONE: Final = 8
-"""Of a gradient whose rows stand alone: an inner product, its product with a row, a difference and a quotient, beside
-the value's four; no equations are solved."""
+"""Of a gradient for which no equations are solved.  Where rows stand alone: an inner product, its product with a row, a
+difference and a quotient, beside the value's four.  Of a penalty: norms or a Gram matrix, a difference, a quotient, a
+product with W, and the factors of the penalty, of its terms and of the cotangent."""
+ONE_PRODUCT: Final = frozenset({"gradient_centralization", "l1_penalty", "weight_decay"})
+"""A linear map, whose gradient is the map itself, and w² and |w|, of which it is w or its sign times a factor and the
+cotangent: no more results than of a value."""
 STORED: Final = {
-    # Five steps, in each a sum of three terms up to fifteen times as large as it is.
-    "newton_schulz": 80,
+    # Five steps s ↦ a s + b s³ + c s⁵ of a singular value: Σ_k (|a s| + |b s³| + |c s⁵|) / |sum|, each term off by u,
+    # times the relative derivatives of the steps after it, which carry the error on; 172.3 at worst, from s = 0.62.
+    "newton_schulz": 172,
+    # Five steps of a sum and three products, and what is centred, its Gram matrix, norm, the scaled one and the result;
+    # the relative derivative of a step is at most 1.
+    "newton_orthogonalization": 25,
     # An eigenvector by LAPACK, right to some ten u beside what its gap excuses.
     "spectral_norm_regularization": 32,
     "spectral_restricted_isometry": 32,
@@ -282,7 +290,7 @@ class Generic:
         return 0.5 < factor < 2.0 and bool(np.abs(found - expected).max() <= 1e-3 * np.abs(W).max())
 
     def _models(self, condition: Matrix, V: Matrix, dtype: str, what: str) -> list[ErrorModel]:
-        roundings = stored_results(self.id, what, self.mixes)
+        roundings = stored_results(self.id, what, self.mixes and self.map.name != "value")
         whole = [c if c >= 1 else 1.0 if c < 1 else math.inf for c in condition[:, 0].tolist()]
         return [map_model(dtype, self._terms(V), condition=c, roundings=roundings) for c in whole]
 
@@ -344,12 +352,12 @@ class Analytic:
 Model = Generic | Analytic
 
 
-def stored_results(method_id: str, what: str, mixes: bool) -> int:
-    """r of the model of the ``value`` or the ``gradient``."""
+def stored_results(method_id: str, what: str, solves: bool) -> int:
+    """r of the model of the ``value`` or the ``gradient``; ``solves``: whether its gradient may solve equations."""
     known = STORED.get(method_id, 0)
-    if what == "value":
+    if what == "value" or method_id in ONE_PRODUCT:
         return max(ROUNDINGS["value"], known)
-    return max(ROUNDINGS["gradient"] if mixes else ALONE, 2 * known)
+    return max(ROUNDINGS["gradient"] if solves else ALONE, 2 * known)
 
 
 def _rows_alone(of: Map, seed: int) -> bool:
