@@ -262,14 +262,15 @@ def test_a_constant_map_and_its_gradient(name):
 
 
 def test_measure_gives_the_worst_comparison():
-    """Of five scales the one that breaks decides, wherever it stands."""
+    """Of all scales those that break decide, wherever they stand."""
     V = generic((3, 5), 1).V
 
     def breaks_when_tiny(X):
         return whole(X) * (1 + 1e-3 * float(X.norm() < 0.1))
 
     every = [r.value for r in RESIDUALS["scale_invariant"](look(breaks_when_tiny, V))]
-    assert sorted(value > WRONG_FROM for value in every) == [False] * 4 + [True]
+    wrong = [value > WRONG_FROM for value in every]
+    assert 0 < sum(wrong) < len(wrong)
     assert measure("scale_invariant", look(breaks_when_tiny, V)).value == max(every)
 
 

@@ -55,7 +55,7 @@ import norms, wnverify
 def test_norms(check):
     check()
 """
-NAMES = ["contract.forward", "gradient.vjp", "gradient.rows", "edge.zero_row"]
+NAMES = ["contract.forward", "precision.float64", "gradient.vjp", "gradient.rows", "edge.zero_row"]
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_every_check_of_every_target_is_a_test(project: pytest.Pytester, monkeyp
         "[[tool.wnverify.waivers]]\ncheck = 'contract.forward'\nreason = 'long ago'\n",
     )
     result = project.runpytest_inprocess(*PLUGIN, "--wnverify", "-v", "-ra")
-    result.assert_outcomes(failed=2, skipped=1, xfailed=1, passed=6)
+    result.assert_outcomes(failed=2, skipped=1, xfailed=1, passed=8)
     result.stdout.fnmatch_lines_random(
         [
             "wnverify::norms.py:Wrong::contract.forward PASSED*",
@@ -161,7 +161,7 @@ def test_every_check_of_every_target_is_a_test(project: pytest.Pytester, monkeyp
             "  seen: *the backward is off by 0.5 of the Jacobian*",
             "  conditions: *reproduced in a fresh process*",
             "  replay: python -m wnverify audit norms.py:Wrong --check gradient.vjp --seed 0 *--quick",
-            "2 fail*1 hazard*1 blocked*6 pass",
+            "2 fail*1 hazard*1 blocked*8 pass",
             "edge.zero_row is waived: never zero",
             "waiver no longer needed: contract.forward passes (long ago)",
             "SKIPPED*norms.py:Wrong gradient.rows: blocked by check/norms.py:Wrong/gradient.vjp (fail)",
@@ -175,7 +175,7 @@ def test_the_same_checks_by_a_decorator_and_chosen_by_name(project: pytest.Pytes
     """A target and a live class; ``-k`` performs what is chosen, its prerequisites before it, nothing else."""
     project.makepyfile(test_norms=DECORATED)
     result = project.runpytest_inprocess(*PLUGIN, "-k", "Unit and rows or Wrong and zero_row", "-v")
-    result.assert_outcomes(passed=2, deselected=6)
+    result.assert_outcomes(passed=2, deselected=8)
     result.stdout.fnmatch_lines(["*[norms.py:Wrong-edge.zero_row[]] PASSED*", "*[Unit-gradient.rows[]] PASSED*"])
     listed = project.runpytest_inprocess(*PLUGIN, "--collect-only", "-q", "-m", "wnverify")
     names = [line.removeprefix("test_norms.py::test_norms") for line in listed.outlines if "::" in line]
