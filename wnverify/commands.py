@@ -78,8 +78,9 @@ def selftest(arguments: argparse.Namespace) -> int:
     from wnverify.auditing.selftest import selftest_items
     from wnverify.auditing.suite import WARM
 
-    items = selftest_items(arguments.fault, quick=arguments.quick, seed=arguments.seed, **limits_of(arguments))
-    return run_items("selftest", items, arguments, warm=WARM, faults=arguments.fault)
+    limits = limits_of(arguments)
+    items = selftest_items(arguments.fault, quick=arguments.quick, seed=arguments.seed, seeds=arguments.seeds, **limits)
+    return run_items("selftest", items, arguments, warm=WARM, faults=arguments.fault, seeds=arguments.seeds)
 
 
 def claims(arguments: argparse.Namespace) -> int:

@@ -63,7 +63,7 @@ def run_items(
 
     ``narrowed``: what the command was narrowed to, kept in its part beside ``quick`` and ``seed``.
     """
-    key = {"items": [item.id for item in items], "seed": arguments.seed, "quick": arguments.quick}
+    key = {"items": [item.id for item in items], "seed": arguments.seed, "quick": arguments.quick, **narrowed}
     with journal_of(command, key, arguments) as journal, Watch(arguments) as watch:
         result = runner.run(items, workers=arguments.workers, warm=warm, journal=journal, on_outcome=watch(len(items)))
     if result.interrupted:

@@ -124,7 +124,7 @@ def test_one_item_a_variant():
 
 
 def test_patterns_choose_variants_and_a_quick_run_samples():
-    """A pattern that matches nothing is an error; a quick run takes every third row unless rows are named."""
+    """A pattern that matches nothing is an error; a quick run takes every fourth row unless rows are named."""
     assert [
         item.id.removeprefix("check/selftest/selftest.") for item in selftest_items(["forgotten-m*", "identity"])
     ] == [
@@ -134,8 +134,10 @@ def test_patterns_choose_variants_and_a_quick_run_samples():
         "calibration/identity",
     ]
     sample = [item for item in selftest_items(quick=True) if item.check in (KILL, SILENT)]
-    assert len(sample) == -(-len(EVERY) // 3)
+    assert len(sample) == -(-len(EVERY) // 4)
     assert len(selftest_items(["identity"], quick=True)) == 2
+    (_, many) = selftest_items(["identity"], seeds=200)
+    assert many.arguments["seeds"] == 200
     with pytest.raises(ValueError, match="--fault 'nope-\\*' matches no variant; they are missing-projection"):
         selftest_items(["identity", "nope-*"])
 
