@@ -71,6 +71,17 @@ def filled(tensor: Tensor) -> Tensor:
     return tensor
 
 
+def settled(tensor: Tensor) -> Tensor:
+    """``tensor`` with no reduction pending: PyTorch lets a sum pass through a pending norm, as if that were linear."""
+    mesh = _mesh(tensor)
+    if mesh is None:
+        return tensor
+    from torch.distributed.tensor import Replicate
+
+    placements = [Replicate() if each.is_partial() else each for each in tensor.placements]  # type: ignore[attr-defined]
+    return tensor.redistribute(mesh, placements)  # type: ignore[attr-defined, no-any-return]
+
+
 def identity(S: Tensor) -> Tensor:
     """I of the size and dtype of the square matrices S, (n, n)."""
     return beside(torch.eye(S.shape[-1], dtype=S.dtype, device=S.device), S)

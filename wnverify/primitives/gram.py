@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wnverify.primitives.distributed import identity
+from wnverify.primitives.distributed import identity, settled
 from wnverify.primitives.rules import Rule, batched, call, dot, exactly, ldexp, power_scaled, tangents
 
 
@@ -74,8 +74,7 @@ class _RowNorms(Rule):
     def forward(W: Tensor) -> Tensor:
         if W.dtype == torch.float32:
             # In float64 no square of a float32 over- or underflows.
-            r: Tensor = torch.linalg.vector_norm(W, dim=-1, keepdim=True, dtype=torch.float64)
-            return r
+            return settled(torch.linalg.vector_norm(W, dim=-1, keepdim=True, dtype=torch.float64))
         scaled, exponent = power_scaled(W, (-1,))
         return ldexp(torch.linalg.vector_norm(scaled, dim=-1, keepdim=True), exponent)
 
