@@ -35,7 +35,7 @@ def scale(look: Context, sheet: Sheet) -> None:
     if not look.accepts(base, "the ordinary weight"):
         return
     invariant = "scale_invariant" in look.subject.declares or bool(
-        discover(look, ("scale_invariant",), look.generic_points()[:2])
+        discover(look, ("scale_invariant",), look.generic_points(every=True)[:2])
     )
     instance = built(look, base)
     # Squares of entries from 256 on overflow in float16; what is tiny there is not held exactly.
@@ -77,7 +77,7 @@ def large_mean(look: Context, sheet: Sheet) -> None:
     if not look.accepts(base, "the ordinary weight"):
         return
     instance = built(look, base)
-    invariant = bool(discover(look, ("shift_invariant_rows",), look.generic_points()[:2]))
+    invariant = bool(discover(look, ("shift_invariant_rows",), look.generic_points(every=True)[:2]))
     for dtype, exponent in ((torch.float32, 10), (torch.float32, 12), (torch.float64, 20), (torch.float64, 30)):
         kind = str(dtype).removeprefix("torch.")
         # Every sum below is exact: the entries are multiples of 2^-10 and the mean is a power of two.
