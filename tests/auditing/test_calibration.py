@@ -11,7 +11,8 @@ from wnverify.auditing.calibration import FIRST, Tally, calibrated, caught_again
 from wnverify.auditing.context import Context
 from wnverify.auditing.points import randn
 from wnverify.auditing.registry import Check, checks
-from wnverify.auditing.selftest import CALIBRATION, RESEEDED, rejudgement, selftest_items
+from wnverify.auditing.selftest import CALIBRATION, QUICK_SEEDS, RESEEDED, rejudgement, selftest_items
+from wnverify.auditing.selftest import SEEDS as MANY_SEEDS
 from wnverify.faults.catalogue import Fault, faults, right_variants
 from wnverify.finding import Verdict
 from wnverify.oracles.ratio import FALSE_ALARM_BUDGET, ErrorModel, Ratio, unit_roundoff
@@ -183,5 +184,6 @@ def test_the_selftest_plans_a_calibration_of_every_right_variant_and_a_sample_of
     assert len(planned[RESEEDED]) == -(-sum(not fault.shards for fault in faults()) // 4)
     assert {item.timeout_s for item in planned[CALIBRATION]} == {50.0}
     quick = [item for item in selftest_items(quick=True) if item.check == CALIBRATION]
-    assert {item.arguments["seeds"] for item in quick} == {40}
-    assert {item.arguments["seeds"] for item in planned[CALIBRATION]} == {200}
+    assert {item.arguments["seeds"] for item in quick} == {QUICK_SEEDS}
+    assert {item.arguments["seeds"] for item in planned[CALIBRATION]} == {MANY_SEEDS}
+    assert MANY_SEEDS > QUICK_SEEDS
