@@ -23,7 +23,6 @@ from wnverify.numerics.judge import (
     finding,
     judge,
     said,
-    subject_of,
     subjects_of,
     unsupported,
 )
@@ -58,9 +57,7 @@ def numerics(
     digits are lost, or something raises inside the domain; ``hazard`` between.  ``ValueError`` for an unknown method.
     """
     missing = absent(device)
-    subjects = subjects_of(method_id, seed, quick, device)
-    if implementation is not None:
-        subjects = [subject_of(method_id, seed, quick, implementation, device)]
+    subjects = subjects_of(method_id, seed, quick, device, implementation)
     if missing:
         return [unsupported(each, "agreement.forward", "float32", VALUE_ASKED, missing) for each in subjects[:1]]
     with one_thread():

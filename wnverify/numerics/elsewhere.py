@@ -27,7 +27,6 @@ from wnverify.numerics.judge import (
     finding,
     judge,
     said,
-    subject_of,
     subjects_of,
     unsupported,
 )
@@ -68,9 +67,7 @@ def elsewhere(
     integer, or a device that torch does not know.
     """
     absent(device)  # an error for what is no device, before any work
-    subjects = subjects_of(method_id, seed, quick, device)
-    if implementation is not None:
-        subjects = [subject_of(method_id, seed, quick, implementation, device)]
+    subjects = subjects_of(method_id, seed, quick, device, implementation)
     if quick:
         subjects = [subject for subject in subjects if not subject.form.said]
     made = []

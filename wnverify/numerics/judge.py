@@ -86,27 +86,31 @@ def subject_of(
     method_id: str, seed: int, quick: bool, implementation: Implementation | None = None, device: str = "cpu"
 ) -> Subject:
     """The first map of the method of the catalogue; ``implementation`` in place of its PyTorch form where given."""
-    subject = subjects_of(method_id, seed, quick, device)[0]
-    if implementation is None:
-        return subject
-    return dataclasses.replace(subject, map=dataclasses.replace(subject.map, implementation=implementation))
+    return subjects_of(method_id, seed, quick, device, implementation)[0]
 
 
-def subjects_of(method_id: str, seed: int, quick: bool, device: str = "cpu") -> list[Subject]:
+def subjects_of(
+    method_id: str, seed: int, quick: bool, device: str = "cpu", implementation: Implementation | None = None
+) -> list[Subject]:
     """Every map of the method of the catalogue, by itself and with each of its options; what it runs on, ``device``.
 
-    ``ValueError`` for a method that the catalogue does not have, or a seed that is no integer.
+    ``implementation`` is judged in place of the PyTorch form of the first map, alone.  ``ValueError`` for a method that
+    the catalogue does not have, or a seed that is no integer.
     """
     known = {method.id: method for method in judged()}
     if method_id not in known:
         raise ValueError(f"method_id must be one of {', '.join(known)}; got {method_id!r}")
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise ValueError(f"seed must be an integer; got {seed!r}")
-    return [
+    found = [
         Subject(form, of, _model(form, of, seed), seed, quick, device)
         for form in forms(known[method_id])
         for of in form.maps()
     ]
+    if implementation is None:
+        return found
+    first = found[0]
+    return [dataclasses.replace(first, map=dataclasses.replace(first.map, implementation=implementation))]
 
 
 def _model(form: Form, of: Map, seed: int) -> Model:

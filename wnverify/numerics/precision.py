@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wnverify.finding import Finding, Verdict
-from wnverify.numerics.judge import Implementation, Subject, subject_of, subjects_of
+from wnverify.numerics.judge import Implementation, Subject, subjects_of
 from wnverify.numerics.places import one_thread
 from wnverify.numerics.precision_accuracy import accuracy
 from wnverify.numerics.precision_cases import NATIVE, WITHIN, Row, cells, products
@@ -37,9 +37,7 @@ def precision(
     options.  ``unsupported`` for a penalty on outputs, which is no map of a weight; ``ValueError`` for an unknown
     method.
     """
-    subjects = subjects_of(method_id, seed, quick)
-    if implementation is not None:
-        subjects = [subject_of(method_id, seed, quick, implementation)]
+    subjects = subjects_of(method_id, seed, quick, implementation=implementation)
     if not subjects:
         return [_unsupported(method_id)]
     with one_thread():

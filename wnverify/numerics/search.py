@@ -27,7 +27,6 @@ from wnverify.numerics.judge import (
     attempt,
     finding,
     judge,
-    subject_of,
     subjects_of,
 )
 from wnverify.numerics.matrices import Typed
@@ -62,9 +61,7 @@ def searched_worst(
     """
     if budget is not None and budget < 1:
         raise ValueError(f"budget must be at least 1 case; got {budget}")
-    subjects = subjects_of(method_id, seed, quick)
-    if implementation is not None:
-        subjects = [subject_of(method_id, seed, quick, implementation)]
+    subjects = subjects_of(method_id, seed, quick, implementation=implementation)
     cases = budget or BUDGET["quick" if quick else "usual"]
     with one_thread():
         return [

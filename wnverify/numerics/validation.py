@@ -19,7 +19,7 @@ from scipy.stats import beta
 from wnverify.finding import Evidence, Finding, Json, Verdict, encode_array
 from wnverify.numerics.batches import Batch
 from wnverify.numerics.generators import Stack
-from wnverify.numerics.judge import Implementation, Subject, finding, subject_of, subjects_of, verdict_of
+from wnverify.numerics.judge import Implementation, Subject, finding, subjects_of, verdict_of
 from wnverify.numerics.observing import TENFOLD, Observed, Observer
 from wnverify.numerics.places import one_thread
 from wnverify.oracles.ratio import ErrorModel, Ratio, accumulation_roundoff, unit_roundoff
@@ -51,9 +51,7 @@ def validated(
     """
     if draws is not None and draws < 1:
         raise ValueError(f"draws must be at least 1; got {draws}")
-    subjects = subjects_of(method_id, seed, quick)
-    if implementation is not None:
-        subjects = [subject_of(method_id, seed, quick, implementation)]
+    subjects = subjects_of(method_id, seed, quick, implementation=implementation)
     wanted = draws or DRAWS["quick" if quick else "usual"]
     with one_thread():
         return [
