@@ -81,7 +81,7 @@ def _configured(
     """The project's targets; ``arguments``, ``declare`` and ``kind`` go before what the project says."""
     specs: list[TargetSpec] = []
     for one in given.targets:
-        said = {**given.arguments, **one.arguments, **arguments}, {**given.declare, **one.declare, **declare}
-        specs += specs_of([one.target], *said, kind or one.kind)
+        own, declared = given.said_of(one)
+        specs += specs_of([one.target], {**own, **arguments}, {**declared, **declare}, kind or one.kind)
     distinct(specs)
     return specs

@@ -76,6 +76,10 @@ class Configuration:
     timeout: float | None = None
     waivers: tuple[Waiver, ...] = ()
 
+    def said_of(self, one: Target) -> tuple[dict[str, Any], dict[str, Any]]:
+        """``arguments`` and ``declare`` of one target: its own go before those of all."""
+        return {**self.arguments, **one.arguments}, {**self.declare, **one.declare}
+
 
 def read(folder: Path) -> Configuration:
     """The configuration in the pyproject.toml of ``folder`` or of the nearest folder above that has one.

@@ -121,8 +121,8 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     if option.wnverify:
         given = known.configuration
         for one in given.targets:
-            told = {"arguments": {**given.arguments, **one.arguments}, "declare": {**given.declare, **one.declare}}
-            asked.append((one.target, told | {"kind": one.kind}))
+            arguments, declare = given.said_of(one)
+            asked.append((one.target, {"arguments": arguments, "declare": declare, "kind": one.kind}))
     for target, said in dict(asked).items():
         from wnverify.finding import slug
 
