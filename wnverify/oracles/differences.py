@@ -54,11 +54,14 @@ class KinkError(NotDifferencedError):
     """The one-sided slopes stay apart however small the step: the map has no derivative at this point."""
 
 
-def directional_difference(f: Callable[[Tensor], Tensor], x: Tensor, e: Tensor, *, noise: float = 0.0) -> Difference:
+def directional_difference(
+    f: Callable[[Tensor], Tensor], x: Tensor, e: Tensor, *, noise: float = 0.0, centre: Tensor | None = None
+) -> Difference:
     """df/dt of f(x + t e) at t = 0, with an error estimate in the Euclidean norm.
 
     ``f`` maps a float64 tensor to a float64 tensor; ``e`` has the shape of ``x`` and about its size; ``noise`` is
-    the norm of the rounding error of one value of ``f`` (default: ``rounding_noise``).  Raises
+    the norm of the rounding error of one value of ``f`` (default: ``rounding_noise``), ``centre`` is f(x) where it is
+    known already.  Raises
     ``NotDifferencedError`` when no step gives finite values on both sides, ``DiscontinuousError`` where the values on
     the two sides do not approach each other, and ``KinkError`` where the slopes do not.
 
@@ -67,8 +70,8 @@ def directional_difference(f: Callable[[Tensor], Tensor], x: Tensor, e: Tensor, 
     combination of three steps that cancels both terms leaves the gap between the slopes, and half of that is added
     to the error.
     """
-    centre = f(x)
-    step, evaluations = FIRST_STEP, 1
+    step, evaluations = FIRST_STEP, int(centre is None)
+    centre = f(x) if centre is None else centre
     while True:
         pair = _two_sided(f, x, e, step)
         evaluations += 2
@@ -126,10 +129,13 @@ def rounding_noise(f: Callable[[Tensor], Tensor], x: Tensor, *, seed: int) -> fl
     noise = 8 * 2.0**-53 * size
     for step in NOISE_STEPS:
         # To one side of the point: a jump at the point itself is no noise.
-        values = [value for k in range(1, 9) if (value := _value(f, x + k * step * direction)) is not None]
-        if len(values) < 8 or _norm(values[-1] - values[0]) > HARDLY * size:
+        ends = _value(f, x + step * direction), _value(f, x + 8 * step * direction)
+        if ends[0] is None or ends[1] is None or _norm(ends[1] - ends[0]) > HARDLY * size:
             break
-        table, sigma = torch.stack(values), []
+        between = [value for k in range(2, 8) if (value := _value(f, x + k * step * direction)) is not None]
+        if len(between) < 6:
+            break
+        table, sigma = torch.stack([ends[0], *between, ends[1]]), []
         for order in range(1, 7):
             table = table.diff(dim=0)
             scale = math.factorial(order) / math.sqrt(math.factorial(2 * order) * len(table))
