@@ -43,6 +43,16 @@ def test_right_projections_pass(name, dtype):
         assert len(found.bounds) == (1 if found.row is None else len(V))
 
 
+def test_spectra_at_the_border_are_feasible_and_one_beyond_it_is_not():
+    """Singular values all but equal to the radius: the certificate brings no error of its own."""
+    project, parameters = SETS["spectral_ball"]
+    for trial in range(200):
+        W = project(normal(4, 4, case=("border", trial)), **parameters)
+        assert certificate("spectral_ball", W, W, **parameters).feasibility.value < 0.5
+        beyond = W * (1 + 1e-13)
+        assert certificate("spectral_ball", beyond, beyond, **parameters).feasibility.value > 2
+
+
 @pytest.mark.parametrize("name", CONVEX)
 @pytest.mark.parametrize("inside", [True, False])
 def test_the_distance_bound_bounds_the_distance(name, inside):

@@ -97,8 +97,9 @@ def _as_row(map_row: Callable[..., Matrix]) -> Callable[..., Matrix]:
 
 
 def _into_spectral(W: Matrix, p: Parameters) -> Matrix:
+    """What sticks out is taken off: a product of all three factors would be off by more than W ever was."""
     A, s, Bt = np.linalg.svd(W, full_matrices=False)
-    return W if s[0] <= p["radius"] else (A * np.minimum(s, p["radius"])) @ Bt
+    return np.asarray(W - (A * np.maximum(s - p["radius"], 0.0)) @ Bt)
 
 
 def _spectral_support(Y: Matrix, W: Matrix, p: Parameters) -> Matrix:
