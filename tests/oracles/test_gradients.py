@@ -111,7 +111,7 @@ def test_the_interval_of_a_right_backward_starts_at_zero():
 
 
 @pytest.mark.parametrize("kind", ["one entry", "rank one", "full rank"])
-@pytest.mark.parametrize("structured", [True, False])
+@pytest.mark.parametrize("structured", [None, 1, 0])
 def test_a_fault_of_twice_the_stated_power_is_noticed(kind, structured):
     """In at least 95 % of seeds; the power is that of a run on the right backward."""
     noticed = 0
@@ -307,7 +307,20 @@ def test_structured_probes_see_what_random_ones_dilute():
     report = check(unit_rows, V, lambda A: pulled_back(V, A) + 1e-12 * (A * V).sum() * V)
     assert report.ratio > 1
     assert "radial" in report.worst or "output" in report.worst
-    assert check(unit_rows, V, lambda A: pulled_back(V, A), structured=True).ratio <= 1
+    assert check(unit_rows, V, lambda A: pulled_back(V, A)).ratio <= 1
+
+
+def test_so_many_structured_probes_as_are_asked_for_and_others_for_every_seed():
+    """One of them costs less than all; over many seeds each has its turn."""
+    V = normal(4, 6)
+    worst = set()
+    for seed in range(40):
+        report = check(unit_rows, V, lambda A: 1.1 * pulled_back(V, A), seed=seed, gaussian=2, structured=1)
+        assert report.refuted
+        worst |= set(report.worst)
+    assert {name for name in worst if "gaussian" not in name} >= {"all ones", "largest entry"}
+    every = check(unit_rows, V, lambda A: pulled_back(V, A), gaussian=2)
+    assert report.evaluations < every.evaluations / 2
 
 
 def test_the_same_seed_gives_the_same_report():
@@ -359,6 +372,9 @@ def test_sensitivity_is_the_condition_number_under_random_change():
     steep = sensitivity(lambda V: 1 / (V.sum() - x.sum() + 1e-3), x, seed=1, samples=20)
     assert 2e3 <= steep <= 3e4
     assert sensitivity(lambda V: 0 * V, x, seed=1) == 1.0
+    uneven = x * torch.tensor([[1.0], [1.0], [1.0], [1e3]]).double()
+    assert sensitivity(lambda V: V[0], uneven, seed=1) < 5
+    assert 100 < sensitivity(lambda V: V[0], uneven, seed=1, whole=True) < 2000
     rows = row_sensitivity(lambda V: V * torch.tensor([[1.0], [10.0], [100.0], [0.0]]).double(), x, seed=1)
     assert rows.shape == (4,)
     assert float(rows[3]) == 0

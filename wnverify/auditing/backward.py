@@ -3,8 +3,8 @@
 A map V ↦ W is differenced as it is.  A penalty needs two things more.  Where it is least its value and its gradient
 vanish, and what is left of right ones is rounding of what cancelled; so it is looked at on top of how much it changes
 half a row's size away, and judged relative to that.  And a sum over all entries has kinks close to every point (the
-nearest zero of ten thousand entries is a ten-thousandth away); so a refutation counts only if it stays with differences
-so near that hardly one lies between.
+nearest zero of ten thousand entries is a ten-thousandth away); so a miss counts only if it stays with differences so
+near that hardly one lies between.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ NEARBY: Final = 8
 Found = TypeVar("Found")
 
 
-def backward_report(instance: Instance, V: Tensor, *, seed: int, gaussian: int) -> JacobianReport:
+def backward_report(
+    instance: Instance, V: Tensor, *, seed: int, gaussian: int, structured: int | None = None
+) -> JacobianReport:
     """The backward at V against differences, over the whole Jacobian; raises what ``check_backward`` raises."""
     f, steepness = differenced(instance, V)
     model, tensors = backward_model(instance, V), instance.with_primary(V)
@@ -51,6 +53,7 @@ def backward_report(instance: Instance, V: Tensor, *, seed: int, gaussian: int) 
             wrt=instance.primary,
             seed=seed,
             gaussian=gaussian,
+            structured=structured,
             model=model,
             steepness=steepness,
             reach=reach,
@@ -150,7 +153,7 @@ def _confirmed(
     instance: Instance, judge: Callable[[float], Found], report_of: Callable[[Found], JacobianReport]
 ) -> Found:
     found = judge(1.0)
-    if not (instance.scalar and report_of(found).refuted):
+    if not instance.scalar or report_of(found).ratio <= 1:
         return found
     try:
         closely = judge(NEAR)

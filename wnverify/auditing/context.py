@@ -6,8 +6,8 @@ import contextlib
 import copy
 import dataclasses
 import functools
-from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -22,6 +22,8 @@ from wnverify.oracles.ratio import Ratio, map_model
 
 AT_ORIGIN = 1e-6
 """Coordinates so small beside the weight that they stand for are the origin up to rounding."""
+FEW = 2
+"""Gaussian tangents and cotangents of one sampled look at a backward."""
 QUICK_SHAPES = ((3, 5), (4, 4), (7, 3))
 QUICK_KERNELS = KERNEL_SHAPES[1:2]
 Option = TypeVar("Option")
@@ -88,6 +90,10 @@ class Context:
             return options
         at = self.seed_for("chosen", name) % len(options)
         return options[at : at + 1]
+
+    def probes(self, gaussian: int) -> Mapping[str, Any]:
+        """With how many probes ``check_backward`` is called; in a sampled look with few, and others for each seed."""
+        return {"gaussian": min(gaussian, FEW), "structured": 1} if self._sampled else {"gaussian": gaussian}
 
     @functools.cached_property
     def repeatable_in_training(self) -> bool:

@@ -85,7 +85,7 @@ def _search(look: Context) -> tuple[Tensor, Tensor] | None:
                 seed=1,
                 gaussian=1,
                 model=model,
-                structured=False,
+                structured=0,
                 cotangent=_of_output(look, cotangent),
                 steepness=steepness,
             )

@@ -140,16 +140,23 @@ def known_checks() -> list[Finding]:
     ]
 
 
-def whole_sheet(target: TargetSpec, *, seed: int, quick: bool, shards: int = 0) -> list[Finding]:
+def whole_sheet(
+    target: TargetSpec, *, seed: int, quick: bool, closely: Sequence[str] = (), shards: int = 0
+) -> list[Finding]:
     """Every check of one subject in this process, none blocked by another and no witness shrunk.
 
-    For subjects that are known to behave: planted faults and right variants.
+    ``closely``: those that are not quick though the others are.  For subjects that are known to behave: planted faults
+    and right variants.
     """
     subject = Subject(target)
-    chosen = _chosen(subject, (), quick, shards)
-    said: dict[str, Any] = {"seed": seed, "quick": quick, "shards": shards, "shrink": False}
+    asked = {check.id for check in _chosen(subject, (), quick, shards)} | set(closely)
+    said: dict[str, Any] = {"seed": seed, "shards": shards, "shrink": False}
     with groups(shards) if shards else contextlib.nullcontext():
-        return [_performed(check, subject, target, **said) for check in chosen]
+        return [
+            _performed(check, subject, target, quick=quick and name not in closely, **said)
+            for name, check in registered().items()
+            if name in asked and check.applies(subject, shards)
+        ]
 
 
 def _performed(

@@ -137,7 +137,7 @@ def check_backward(
     seed: int,
     gaussian: int = 8,
     model: ErrorModel,
-    structured: bool = True,
+    structured: int | None = None,
     cotangent: Tensor | None = None,
     backward: Callable[[Tensor], Tensor] | None = None,
     steepness: float = 0.0,
@@ -145,11 +145,12 @@ def check_backward(
 ) -> JacobianReport:
     """Compare the backward of ``f(*tensors)`` with respect to ``tensors[wrt]`` with differences of the forward.
 
-    ``tensors`` are float64; ``model`` is the modelled relative error of one backward pass; ``cotangent`` replaces the
-    probes by that single one; ``backward`` (cotangent → gradient) stands in for reverse mode when a backward written
-    elsewhere is to be judged; ``steepness`` is what ‖J‖ (columns scaled by row sizes) is around the point, for a map
-    whose Jacobian may vanish at it: rounding and power are relative to no less; ``reach`` below 1 keeps the differences
-    that much nearer to the point, where kinks lie close.  Raises ``NotDifferencedError`` where
+    ``tensors`` are float64; ``model`` is the modelled relative error of one backward pass; ``structured``: how many of
+    the structured probes, which the seed draws, are taken beside the Gaussian ones (default: all); ``cotangent``
+    replaces the probes by that single one; ``backward`` (cotangent → gradient) stands in for reverse mode when a
+    backward written elsewhere is to be judged; ``steepness`` is what ‖J‖ (columns scaled by row sizes) is around the
+    point, for a map whose Jacobian may vanish at it: rounding and power are relative to no less; ``reach`` below 1
+    keeps the differences that much nearer to the point, where kinks lie close.  Raises ``NotDifferencedError`` where
     the forward cannot be differenced, and whatever the subject's backward raises.
     """
     x = tensors[wrt].detach()
@@ -162,12 +163,14 @@ def check_backward(
     output = along(x)
     directions = tangents(x, gaussian, generator)
     cotangent_probes = cotangents(output, gaussian, generator)
-    if not structured:
-        directions, cotangent_probes = directions[:gaussian], cotangent_probes[:gaussian]
+    if structured is not None:
+        directions, cotangent_probes = (
+            _drawn(probes, gaussian, structured, generator) for probes in (directions, cotangent_probes)
+        )
     if cotangent is not None:
         cotangent_probes = [("given", cotangent)]
     noise = rounding_noise(along, x, seed=seed)
-    differences = _differences(along, x, directions, noise, reach)
+    differences = _differences(along, x, output, directions, noise, reach)
     pull = backward or reverse_mode(f, tensors, wrt)
     gradients = [pull(a) for _, a in cotangent_probes]
     return _compare(directions, differences, cotangent_probes, gradients, gaussian, model, row_scales(x), steepness)
@@ -193,14 +196,15 @@ def check_rows(
         with torch.no_grad():
             return f(*(value if i == wrt else t for i, t in enumerate(tensors))).detach()
 
-    cotangent_probes = cotangents(along(x), 4, generator)
+    output = along(x)
+    cotangent_probes = cotangents(output, 4, generator)
     gradients = [pull(a) for _, a in cotangent_probes]
     scale, noise, worst = row_scales(x), rounding_noise(along, x, seed=seed), None
     for row in rows:
         mask = torch.zeros_like(x)
         mask[row] = 1.0
         directions = [(f"row {row}, gaussian {k}", mask * scale * _randn(x, generator)) for k in range(2)]
-        differences = _differences(along, x, directions, noise, reach)
+        differences = _differences(along, x, output, directions, noise, reach)
         report = _compare(directions, differences, cotangent_probes, gradients, 4, model, scale, steepness)
         if worst is None or not report.ratio <= worst[1].ratio:
             worst = (row, report)
@@ -239,13 +243,14 @@ def forward_mode(f: Map, tensors: Sequence[Tensor], tangent: Tensor, wrt: int = 
     return pair[1].detach()
 
 
-def sensitivity(g: Callable[[Tensor], Tensor], x: Tensor, *, seed: int, samples: int = 3) -> float:
+def sensitivity(g: Callable[[Tensor], Tensor], x: Tensor, *, seed: int, samples: int = 3, whole: bool = False) -> float:
     """Local relative condition number of ``g`` at ``x``: ‖g(x + δ) − g(x)‖/‖g(x)‖ ÷ ‖δ‖/‖x‖ for small random δ.
 
-    δ has rows at the size of x's.  Random δ is what rounding is; the largest of ``samples`` is returned.  Infinity
-    where ``g`` leaves its domain under so small a change.
+    δ has rows at the size of x's, or with ``whole`` all at the size of x: what a decomposition of the whole of x
+    loses, as no backward stable one is more accurate than ‖x‖.  Random δ is what rounding is; the largest of
+    ``samples`` is returned.  Infinity where ``g`` leaves its domain under so small a change.
     """
-    changes, base = _responses(g, x, seed, samples)
+    changes, base = _responses(g, x, seed, samples, whole)
     size = float(torch.linalg.vector_norm(base))
     if size == 0:
         return 1.0
@@ -260,26 +265,39 @@ def row_sensitivity(g: Callable[[Tensor], Tensor], x: Tensor, *, seed: int, samp
     return largest
 
 
-def _responses(g: Callable[[Tensor], Tensor], x: Tensor, seed: int, samples: int) -> tuple[Tensor, Tensor]:
+def _responses(
+    g: Callable[[Tensor], Tensor], x: Tensor, seed: int, samples: int, whole: bool = False
+) -> tuple[Tensor, Tensor]:
     """((g(x + s δ_k) − g(x)) / s for each k, g(x)), s = 1e-7."""
     generator = torch.Generator().manual_seed(seed)
     base, step = g(x), 1e-7
-    moved = [g(x + step * row_scales(x) * _randn(x, generator)) - base for _ in range(samples)]
+    scale = x.square().mean().sqrt() if whole else row_scales(x)
+    moved = [g(x + step * scale * _randn(x, generator)) - base for _ in range(samples)]
     return torch.stack(moved) / step, base
+
+
+def _drawn(
+    probes: Sequence[tuple[str, Tensor]], gaussian: int, structured: int, generator: torch.Generator
+) -> list[tuple[str, Tensor]]:
+    """The Gaussian probes, and so many of the others."""
+    others = probes[gaussian:]
+    order = torch.randperm(len(others), generator=generator).tolist()
+    return [*probes[:gaussian], *(others[at] for at in sorted(order[:structured]))]
 
 
 def _differences(
     along: Callable[[Tensor], Tensor],
     x: Tensor,
+    output: Tensor,
     directions: Sequence[tuple[str, Tensor]],
     noise: float,
     reach: float = 1.0,
 ) -> list[Difference]:
-    """One difference for each direction; where there is none, the error says along which."""
+    """One difference for each direction; where there is none, the error says along which.  ``output``: along(x)."""
     made = []
     for name, direction in directions:
         try:
-            found = directional_difference(along, x, reach * direction, noise=noise)
+            found = directional_difference(along, x, reach * direction, noise=noise, centre=output)
             made.append(Difference(found.value / reach, found.error / reach, found.evaluations))
         except NotDifferencedError as error:
             raise type(error)(f"{error} (along {name})") from error

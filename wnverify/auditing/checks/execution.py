@@ -45,7 +45,7 @@ DIFFERS: Final = "the {} differs from that of the plain call"
 def compiled(look: Context, sheet: Sheet) -> None:
     if _declared(look, sheet, "torch.compile", "no_compile"):
         return
-    points = _two_points(look, traced=True)
+    points = _for_one_instance(look, traced=True)
     if not points:
         return
     for backend in BACKENDS if look.full else BACKENDS[:1]:
@@ -66,7 +66,7 @@ def compiled(look: Context, sheet: Sheet) -> None:
     quick=False,
 )
 def exported(look: Context, sheet: Sheet) -> None:
-    points = _two_points(look, traced=True)
+    points = _for_one_instance(look, traced=True)
     if not points or _declared(look, sheet, "torch.export", "no_compile"):
         return
     instance = look.build(points[0].weight)
@@ -85,7 +85,7 @@ def exported(look: Context, sheet: Sheet) -> None:
 
 @check("execution.vmap", asks="Gives vmap over a stack of weights what each weight gives alone?")
 def mapped(look: Context, sheet: Sheet) -> None:
-    points = _two_points(look, traced=True)
+    points = _for_one_instance(look, traced=True)
     if not points or _declared(look, sheet, "vmap", "no_vmap"):
         return
     instance = look.build(points[0].weight)
@@ -189,7 +189,7 @@ def cast(look: Context, sheet: Sheet) -> None:
 
 @check("execution.threads", asks="Do two threads that share one module get what each gets alone?")
 def threads(look: Context, sheet: Sheet) -> None:
-    points = _two_points(look)
+    points = _for_one_instance(look)
     if not points:
         return
     first, second = points[:2]
@@ -234,7 +234,7 @@ def _function(instance: Instance) -> Callable[..., Any]:
 
 
 def _two_points(look: Context, *, traced: bool = False) -> list[Point]:
-    """Weights of one shape for one instance: the small point, and others in the stated domain that it takes too.
+    """Weights of one shape: the small point, and others in the stated domain that the forward accepts.
 
     ``traced``: many of them cost little more than two, once the subject is traced.
     """
@@ -247,6 +247,12 @@ def _two_points(look: Context, *, traced: bool = False) -> list[Point]:
         points += look.usable([Point(name=f"{first.name} again", V=other)])[:1]
     named = [dataclasses.replace(p, name=f"{first.name} #{k + 1}") for k, p in enumerate(points)]
     return named if len(named) > 1 else []
+
+
+def _for_one_instance(look: Context, *, traced: bool = False) -> list[Point]:
+    """The same weights for one instance, that of the first: another's map may be better conditioned at the others."""
+    points = _two_points(look, traced=traced)
+    return [dataclasses.replace(point, built_for=points[0].weight) for point in points]
 
 
 def _judge(

@@ -83,11 +83,11 @@ def conditioning(look: Context, sheet: Sheet) -> None:
 def by_rows(look: Context, sheet: Sheet) -> None:
     for point in look.chosen("point", [*look.generic_points(), *look.usable([scaled_rows(1e3, look.seed)])]):
         count = point.V.shape[0]
-        chosen = range(count) if count <= 8 else (0, 1, count // 2, min(64, count - 1), count - 2, count - 1)
+        chosen = list(range(count)) if count <= 8 else [0, 1, count // 2, min(64, count - 1), count - 2, count - 1]
         instance = look.build(point.weight)
         try:
             seed = look.seed_for("rows", point.name)
-            row, report = row_report(instance, point.V, seed=seed, chosen=sorted(set(chosen)))
+            row, report = row_report(instance, point.V, seed=seed, chosen=look.chosen("row", sorted(set(chosen))))
         except NotDifferencedError as error:
             sheet.not_differenced(point.name, error)
             continue
@@ -118,7 +118,7 @@ def parameters(look: Context, sheet: Sheet) -> None:
             try:
                 model = map_model("float64", V.numel(), condition=10.0)
                 seed = look.seed_for("parameters", case)
-                report = check_backward(call, tensors, wrt=index, seed=seed, gaussian=4, model=model)
+                report = check_backward(call, tensors, wrt=index, seed=seed, **look.probes(4), model=model)
             except NotDifferencedError as error:
                 sheet.not_differenced(case, error)
             except BackwardError as error:
@@ -138,7 +138,7 @@ def judge_backward(look: Context, sheet: Sheet, point: Point, *, wrong: Verdict 
         return
     try:
         seed = look.seed_for("vjp", point.name)
-        report = backward_report(instance, point.V, seed=seed, gaussian=4 if look.quick else 8)
+        report = backward_report(instance, point.V, seed=seed, **look.probes(4 if look.quick else 8))
     except NotDifferencedError as error:
         sheet.not_differenced(point.name, error)
         return
@@ -164,7 +164,7 @@ def _judge_surrogate(look: Context, sheet: Sheet, point: Point, instance: Instan
             tensors,
             wrt=instance.primary,
             seed=look.seed_for("vjp", point.name),
-            gaussian=4,
+            **look.probes(4),
             model=backward_model(instance, point.V),
             backward=reverse_mode(instance, tensors, instance.primary),
         )

@@ -75,7 +75,7 @@ def mixed(look: Context, sheet: Sheet) -> None:
                 for wrt, of in ((which, "V"), (index, name)):
                     model = map_model("float64", max(rows(point.V).shape), condition=1e3)
                     seed = look.seed_for("mixed", case, of)
-                    report = check_backward(gradients, tensors, wrt=wrt, seed=seed, gaussian=3, model=model)
+                    report = check_backward(gradients, tensors, wrt=wrt, seed=seed, **look.probes(3), model=model)
                     add_report(sheet, f"{case}, by {of}", report, Verdict.FAIL)
             except NotDifferencedError as error:
                 sheet.not_differenced(case, error)
@@ -148,11 +148,11 @@ def _usable(instance: Instance, V: Tensor) -> bool:
 def _judge(look: Context, sheet: Sheet, case: str, instance: Instance, point: Point) -> None:
     seed = look.seed_for("settings", case)
     try:
-        report = backward_report(instance, point.V, seed=seed, gaussian=4)
+        report = backward_report(instance, point.V, seed=seed, **look.probes(4))
         add_report(sheet, f"{case}: V", report, Verdict.FAIL)
         for name, call, tensors, index in other_tensors(instance, point.V):
             model = map_model("float64", point.V.numel(), condition=10.0)
-            report = check_backward(call, tensors, wrt=index, seed=seed, gaussian=4, model=model)
+            report = check_backward(call, tensors, wrt=index, seed=seed, **look.probes(4), model=model)
             add_report(sheet, f"{case}: {name}", report, Verdict.FAIL)
     except NotDifferencedError as error:
         sheet.not_differenced(case, error)

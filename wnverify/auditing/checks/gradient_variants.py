@@ -145,7 +145,7 @@ def float32(look: Context, sheet: Sheet) -> None:
         wrong = Verdict.FAIL if ratio.relative > GROSS else Verdict.HAZARD
         sheet.compare(point.name, ratio, "the float32 gradient differs from the float64 one", wrong=wrong)
     for point in look.chosen("half", [*look.generic_points()[:3], *look.kernel_points()[:1]]):
-        for kind in (torch.bfloat16, torch.float16):
+        for kind in look.chosen("half dtype", (torch.bfloat16, torch.float16)):
             _half(look, sheet, point, kind)
 
 
@@ -240,7 +240,7 @@ def second_order(look: Context, sheet: Sheet) -> None:
         try:
             seed = look.seed_for("second", point.name)
             model = map_model("float64", max(rows(point.V).shape), condition=1e3)
-            report = check_backward(gradient, (point.V,), seed=seed, gaussian=4, model=model)
+            report = check_backward(gradient, (point.V,), seed=seed, **look.probes(4), model=model)
         except NotDifferencedError as error:
             sheet.not_differenced(point.name, error)
         except BackwardError as error:
@@ -249,7 +249,7 @@ def second_order(look: Context, sheet: Sheet) -> None:
                 sheet.note("the map is linear: its second derivative is zero")
             elif "does not require grad" in str(error):
                 of_square = functools.partial(gradient, degree=2)
-                if reason or not _silently_wrong(sheet, point, of_square, seed, model):
+                if reason or not _silently_wrong(look, sheet, point, of_square, model):
                     silent.append(point.name)
             else:
                 said = f"refused: {first_line(error)}"
@@ -291,12 +291,13 @@ def invariance(look: Context, sheet: Sheet) -> None:
 
 
 def _silently_wrong(
-    sheet: Sheet, point: Point, gradient: Callable[[Tensor], Tensor], seed: int, model: ErrorModel
+    look: Context, sheet: Sheet, point: Point, gradient: Callable[[Tensor], Tensor], model: ErrorModel
 ) -> bool:
     """Whether a backward without a graph of its own is differentiated all the same: of a loss that is not linear the
     cotangent has a graph, by which a second derivative comes out that lacks the backward's own part."""
     try:
-        report = check_backward(gradient, (point.V,), seed=seed, gaussian=4, model=model)
+        seed = look.seed_for("second", point.name)
+        report = check_backward(gradient, (point.V,), seed=seed, **look.probes(4), model=model)
     except (BackwardError, NotDifferencedError):
         return False
     if report.refuted:
