@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import flint
 import numpy as np
 import pytest
 import torch
@@ -10,9 +11,11 @@ from method_cases import normal, ratio
 from scipy.optimize import minimize
 
 from wnverify.methods.dswn_neuron_measurement import reference as neuron
+from wnverify.methods.dswn_sparsity_measurement import enclosure
 from wnverify.methods.dswn_sparsity_measurement import reference as sparsity
 from wnverify.methods.dswn_sparsity_measurement.pytorch import DswnSparsityMeasurement, shrink, sparsify_rows
 from wnverify.methods.orthogonal_weight_normalization import reference as orthogonal
+from wnverify.oracles.enclosures import to_float64
 
 
 def test_printed_backward_of_the_neuron_measurement():
@@ -190,3 +193,21 @@ def test_shrinking_can_raise_the_spectral_norm():
     for update in sparsity.UPDATES:
         assert np.linalg.norm(sparsity.forward(V, eta=0.03, update=update), 2) > 1.1
         assert "spectral_norm_le_1" not in DswnSparsityMeasurement(update=update).DECLARES
+
+
+@pytest.mark.parametrize(("update", "share"), [("printed", 0.75), ("prox", 0.8)])
+def test_an_entry_alone_in_its_group_is_scaled_at_zero_too(update, share):
+    """One row, groups of columns: nothing is dropped, so that the derivative at a zero is that beside it."""
+    options = {"eta": 0.25, "update": update, "group": "columns"}
+    Y, ones = np.array([[-1.0, 0.0, 2.0, 0.0]]), np.ones((1, 4))
+    leaf = torch.tensor(Y).requires_grad_()
+    W = shrink(leaf, **options)
+    (G,) = torch.autograd.grad(W.sum(), leaf)
+    balls, at_ones = flint.arb_mat(Y.tolist()), flint.arb_mat(ones.tolist())
+    values = [W, sparsity.shrink(Y, **options), to_float64(enclosure.shrink(balls, **options))]
+    slopes = [G, sparsity.shrink_vjp(Y, ones, **options), sparsity.shrink_jvp(Y, ones, **options)]
+    slopes.append(to_float64(enclosure.shrink_vjp(balls, at_ones, **options)))
+    for found in values:
+        assert ratio(found, share * Y, "float64", 4) <= 1
+    for found in slopes:
+        assert ratio(found, share * ones, "float64", 4) <= 1

@@ -42,6 +42,8 @@ def shrink(Y: flint.arb_mat, *, eta: float, update: str, group: str) -> flint.ar
     """sign(y) (|y| − θ)_+ group by group."""
 
     def shrunk(y: Group) -> Group:
+        if len(y) == 1:
+            return [_share(eta, update) * y[0]]
         theta, _ = _threshold(y, eta, update)
         return [(x - _sign(x) * theta) if _kept(x, theta) else flint.arb(0) for x in y]
 
@@ -53,6 +55,8 @@ def shrink_vjp(Y: flint.arb_mat, A: flint.arb_mat, *, eta: float, update: str, g
     what is kept, for every entry whose size counts in θ."""
 
     def pulled_back(y: Group, a: Group) -> Group:
+        if len(y) == 1:
+            return [_share(eta, update) * a[0]]
         theta, c = _threshold(y, eta, update)
         kept = [_kept(x, theta) for x in y]
         inner = sum((_sign(x) * b for x, b, k in zip(y, a, kept, strict=True) if k), flint.arb(0))
@@ -81,6 +85,16 @@ def _threshold(y: Group, eta: float, update: str) -> tuple[flint.arb, flint.arb]
     if all(x == 0 for x in size):
         return flint.arb(0), rate
     raise ValueError(f"V must lie provably off the borders of the supports at {flint.ctx.prec} bits")
+
+
+def _share(eta: float, update: str) -> flint.arb:
+    """What is left of an entry alone in its group, where shrinking is linear."""
+    rate = flint.arb(eta)
+    if update == "printed":
+        return 1 - rate if eta < 1 else flint.arb(0)
+    if update != "prox":
+        raise ValueError(f"update must be printed or prox; got {update!r}")
+    return 1 / (1 + rate)
 
 
 def _kept(x: flint.arb, theta: flint.arb) -> bool:

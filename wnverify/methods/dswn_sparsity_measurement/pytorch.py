@@ -29,7 +29,7 @@ def sparsify_rows(V: Rows, *, eta: float = 1e-3, update: str = "printed", group:
     ``"prox"`` for the minimiser of ½ ‖w − φ‖² + η/2 Σ_g ‖w_g‖_1², θ = η ‖w_g‖_1, which zeroes no group.
     ``group``: ``"rows"`` (what comes in to an output unit) or ``"columns"`` (what goes out from an input).
     First derivatives forward and reverse, ``torch.func``; higher ones are those of φ, as shrinking is piecewise linear.
-    At |φ| = θ the derivative is the one with the entry dropped.
+    At |φ| = θ the derivative is the one with the entry dropped, but for an entry alone in its group, which is scaled.
     Raises ``ValueError`` for a negative ``eta`` or another ``update`` or ``group``, and as ``orthogonalize_rows`` does:
     a non-finite entry, V_C (n, d) of rank below n (always for n ≥ d).  Cost: as there, and one sort for ``"prox"``.
     The backward keeps φ, Σ^{1/2} with eigenvectors and eigenvalues, and θ: signs and supports are taken from φ again.
@@ -60,6 +60,10 @@ def shrink(
     The backward keeps phi, the factors and θ.
     """
     axis = AXES[group]
+    if phi.shape[axis] == 1:
+        phi = phi if before is None else phi * before
+        phi = phi * _share(eta, update)
+        return phi if after is None else phi * after
     cached = phi.detach(), (phi.new_ones((1,) * phi.dim()) if before is None else before.detach())
     with torch.no_grad():
         limit, c = _thresholds((cached[0] * cached[1]).abs(), eta, update, axis)
@@ -121,6 +125,11 @@ class DswnSparsityMeasurement(RowParametrization):
 
     def extra_repr(self) -> str:
         return f"eta={self.eta}, update={self.update!r}, group={self.group!r}, {super().extra_repr()}"
+
+
+def _share(eta: float, update: str) -> float:
+    """What is left of an entry alone in its group, where shrinking is linear, at 0 too: (1 − η)_+ or 1 / (1 + η)."""
+    return max(1 - eta, 0.0) if update == "printed" else 1 / (1 + eta)
 
 
 def _thresholds(size: Tensor, eta: float, update: str, axis: int) -> tuple[Tensor, float | Tensor]:

@@ -17,7 +17,8 @@ proximal point zeroes no group, whatever η.
 
 Both are homogeneous and piecewise linear: w = L φ with L locally constant,
 L x = m ∘ (x − c s ⟨t, x⟩) in a group, m = [|φ| > θ], s = sign(φ), t = s (equation 8) or s ∘ m (proximal point).  So the
-Jacobian of the shrinkage is L almost everywhere; where |φ| = θ it is taken as if the entry were dropped.
+Jacobian of the shrinkage is L almost everywhere; where |φ| = θ it is taken as if the entry were dropped.  An entry
+alone in its group is multiplied by (1 − η)_+ (equation 8) or 1 / (1 + η), and so is its derivative, at 0 too.
 """
 
 from __future__ import annotations
@@ -78,12 +79,16 @@ def repaired_backward(V: Any, A: Any, *, eta: float = 1e-3, group: str = "rows")
 
 def shrink(Y: Matrix, *, eta: float, update: str, group: str) -> Matrix:
     """sign(y) (|y| − θ)_+ group by group."""
+    if _alone(Y, group):
+        return Y * _share(eta, update)
     threshold, _ = thresholds(Y, eta=eta, update=update, group=group)
     return np.asarray(np.sign(Y) * np.maximum(np.abs(Y) - threshold, 0.0))
 
 
 def shrink_jvp(Y: Matrix, E: Matrix, *, eta: float, update: str, group: str) -> Matrix:
     """L E of the module's docstring, at Y."""
+    if _alone(Y, group):
+        return E * _share(eta, update)
     threshold, c = thresholds(Y, eta=eta, update=update, group=group)
     sign, kept = np.sign(Y), np.abs(Y) > threshold
     counted = sign * kept if update == "prox" else sign
@@ -93,6 +98,8 @@ def shrink_jvp(Y: Matrix, E: Matrix, *, eta: float, update: str, group: str) -> 
 
 def shrink_vjp(Y: Matrix, A: Matrix, *, eta: float, update: str, group: str) -> Matrix:
     """Lᵀ A, at Y."""
+    if _alone(Y, group):
+        return A * _share(eta, update)
     threshold, c = thresholds(Y, eta=eta, update=update, group=group)
     sign, kept = np.sign(Y), np.abs(Y) > threshold
     counted = sign * kept if update == "prox" else sign
@@ -102,10 +109,7 @@ def shrink_vjp(Y: Matrix, A: Matrix, *, eta: float, update: str, group: str) -> 
 
 def thresholds(Y: Matrix, *, eta: float, update: str, group: str) -> tuple[Matrix, Any]:
     """(θ, c), one number a group each (c one for all in equation 8)."""
-    if update not in UPDATES:
-        raise ValueError(f"update must be one of {', '.join(UPDATES)}; got {update!r}")
-    if not 0 <= eta < np.inf:
-        raise ValueError(f"eta must be finite and at least 0; got {eta!r}")
+    _check(eta, update)
     axis, size = _axis(group), np.abs(Y)
     if update == "printed":
         return eta * size.sum(axis=axis, keepdims=True), eta
@@ -117,6 +121,23 @@ def thresholds(Y: Matrix, *, eta: float, update: str, group: str) -> tuple[Matri
     k = ((1 + eta * count) * falling > eta * sums).sum(axis=axis, keepdims=True)
     c = eta / (1 + eta * k)
     return c * np.take_along_axis(sums, np.maximum(k - 1, 0), axis=axis), c
+
+
+def _check(eta: float, update: str) -> None:
+    if update not in UPDATES:
+        raise ValueError(f"update must be one of {', '.join(UPDATES)}; got {update!r}")
+    if not 0 <= eta < np.inf:
+        raise ValueError(f"eta must be finite and at least 0; got {eta!r}")
+
+
+def _alone(Y: Matrix, group: str) -> bool:
+    """Whether every entry is alone in its group."""
+    return bool(Y.shape[_axis(group)] == 1)
+
+
+def _share(eta: float, update: str) -> float:
+    _check(eta, update)
+    return max(1 - eta, 0.0) if update == "printed" else 1 / (1 + eta)
 
 
 def _axis(group: str) -> int:
