@@ -1,0 +1,103 @@
+"""An experiment of a paper as data: rows of a table, what they were run with, what was printed, what should be seen.
+
+A table's row is a ``Variant``; what all rows share stands once.  A ``Scale`` says on which data, with which network
+and for how long it is run here.  An ``Expectation`` is a qualitative claim, as an inequality between two rows, which
+becomes a test over seeds (see ``statistics``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Final
+
+from wnverify.experiments.training.settings import Settings
+
+SCALES: Final = ("smoke", "small", "paper")
+"""A few steps that show that it runs; minutes on two cores, with data that ship; the paper's own."""
+NOT_SETTINGS: Final = frozenset({"seed"})
+KNOWN: Final = frozenset(field.name for field in dataclasses.fields(Settings)) - NOT_SETTINGS
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One row: ``settings`` are fields of ``Settings`` in which it differs, ``printed`` the cells of the paper's table
+    as they are printed, by column, none where the paper prints none."""
+
+    name: str
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    printed: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    reading: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """How an experiment is run: ``data`` is a source's name (see ``data.sources``), ``settings`` go over those of the
+    experiment and below those of a row, ``samples`` limits the training set, ``seeds`` is how many runs a row has."""
+
+    data: str
+    seeds: int
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    samples: int | None = None
+    reading: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """``figure`` of the row ``less`` should be smaller than that of the row ``more``, by paired runs."""
+
+    id: str
+    statement: str
+    place: str
+    figure: str
+    less: str
+    more: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """A table or figure of a paper.
+
+    ``columns`` maps a printed column to the dotted path of our figure in the last record of a run (``test.error``),
+    given as the paper gives it by ``units`` (``"%"`` for a share times 100).  ``decided``: what the text leaves open
+    and how it is read.  ``ValueError`` for unknown settings, scales, rows and columns, and for names used twice.
+    """
+
+    id: str
+    paper: str
+    place: str
+    title: str
+    settings: Mapping[str, Any]
+    variants: tuple[Variant, ...]
+    scales: Mapping[str, Scale]
+    columns: Mapping[str, str]
+    units: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    expectations: tuple[Expectation, ...] = ()
+    decided: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [variant.name for variant in self.variants]
+        _known(self, "rows, each once", [n for n in names if names.count(n) > 1], ())
+        _known(self, "scales", self.scales, SCALES)
+        _known(self, "units", self.units, self.columns)
+        for given in (self.settings, *(v.settings for v in self.variants), *(s.settings for s in self.scales.values())):
+            _known(self, "settings", given, KNOWN)
+        for variant in self.variants:
+            _known(self, "columns", variant.printed, self.columns)
+        for expectation in self.expectations:
+            _known(self, "rows", (expectation.less, expectation.more), names)
+            _known(self, "figures", (expectation.figure,), set(self.columns.values()))
+
+    def of(self, variant: Variant, scale: Scale, seed: int) -> Settings:
+        """The settings of one run: the experiment's, over them the scale's, over them the row's; options are merged."""
+        merged: dict[str, Any] = {}
+        for given in (self.settings, scale.settings, variant.settings):
+            options = {**merged.get("options", {}), **given.get("options", {})}
+            merged |= given
+            merged["options"] = options
+        return Settings(**merged, seed=seed)
+
+
+def _known(experiment: Experiment, what: str, given: Any, known: Any) -> None:
+    if unknown := [name for name in given if name not in known]:
+        raise ValueError(f"{experiment.id}: {what} must be among {', '.join(sorted(known))}; got {', '.join(unknown)}")
