@@ -167,3 +167,17 @@ def test_a_folder_of_parts_is_read_by_name_and_a_file_is_refused(tmp_path):
     assert parts.files(tmp_path / "nowhere") == []
     with pytest.raises(ValueError, match="--parts must be a folder"):
         parts.files(tmp_path / "a.json")
+
+
+def test_a_part_names_the_source_that_its_command_began_with(monkeypatch, tmp_path):
+    """A file that is edited after a command first asked is not the source of what the command found."""
+    (tmp_path / "finding.py").write_text("before")
+    monkeypatch.setattr(parts, "__file__", str(tmp_path / "report" / "parts.py"))
+    parts._of_package.cache_clear()
+    try:
+        begun = parts.part("numerics")["source"]
+        (tmp_path / "finding.py").write_text("after")
+        assert parts.part("numerics")["source"] == begun
+        assert parts.source_hash(tmp_path, parts.DEPENDS["numerics"]) != begun
+    finally:
+        parts._of_package.cache_clear()

@@ -8,6 +8,7 @@ depends on the whole package.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections.abc import Collection, Mapping, Sequence
@@ -43,17 +44,25 @@ _GRAVE: Final = (Verdict.FAIL, Verdict.REFUTED, Verdict.ERROR, Verdict.INCONSIST
 def source_hash(root: Path | None = None, of: Collection[str] = ()) -> str:
     """SHA-256 over the ``.py`` files below ``root`` (default: this package): sorted relative names, and bytes.
 
-    ``of`` narrows it to these modules and subpackages directly below ``root``.
+    ``of`` narrows it to these modules and subpackages directly below ``root``.  This package is read once, when a
+    command first asks (its journal does, before any work): an edit while it runs does not become its source.
     """
-    root = Path(__file__).parents[1] if root is None else root
     digest = hashlib.sha256()
-    for name, path in sorted((path.relative_to(root).as_posix(), path) for path in root.rglob("*.py")):
+    for name, content in _of_package() if root is None else _contents(root):
         if of and name.partition("/")[0].removesuffix(".py") not in of:
             continue
-        content = path.read_bytes()
         digest.update(f"{name}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()
+
+
+def _contents(root: Path) -> list[tuple[str, bytes]]:
+    return sorted((path.relative_to(root).as_posix(), path.read_bytes()) for path in root.rglob("*.py"))
+
+
+@functools.cache
+def _of_package() -> list[tuple[str, bytes]]:
+    return _contents(Path(__file__).parents[1])
 
 
 def part(command: str = "", **asked: Any) -> dict[str, Any]:
