@@ -68,6 +68,15 @@ def test_a_resumed_run_is_the_run(digits, tmp_path, name):
     assert same(rest.model, whole.model)
 
 
+def test_a_proximal_operator_makes_zeros(digits):
+    """The penalty's proximal operator after every step gives exact zeros, its gradient none."""
+    given = {"method": "exclusive_sparsity", "options": {"factor": 1e-3}, "epochs": 1}
+    shares = [train(small(proximal=p, **given), digits).last["sparsity"]["kept_share"] for p in (True, False)]
+    assert shares[0] < shares[1] == 1.0
+    with pytest.raises(ValueError, match="proximal is for penalties; got 'cwn'"):
+        train(small(proximal=True, method="cwn"), digits)
+
+
 def test_seeds_differ(digits):
     """Another seed is another run; the same one the same."""
     one, two, three = (train(small(epochs=1, seed=seed), digits) for seed in (1, 1, 2))
@@ -201,7 +210,7 @@ def test_monitors_of_weights():
     assert seen["small"] == 4 / 6
     right = ((25 - 1) ** 2 + (1e-8 - 1) ** 2) ** 0.5
     assert Ratio(abs(seen["orthogonality"] - right), right, map_model("float32", 3)).value <= 1
-    assert monitors.sparsity(model) == {"zero": 0.5, "small": 4 / 6, "kept": 3.0}
+    assert monitors.sparsity(model) == {"zero": 0.5, "small": 4 / 6, "kept": 3.0, "kept_share": 0.5}
 
 
 def test_monitors_of_gradients():

@@ -212,14 +212,16 @@ def applied(model: nn.Module, settings: Settings) -> tuple[torch.optim.Optimizer
     """The method on the model, and its optimiser; whether a penalty is to be added to the loss."""
     rows = [find(name) for name in settings.method.split("+")] if settings.method != PLAIN else []
     options: dict[str, Any] = {"layers": settings.layers, **settings.options}
+    if settings.proximal and any(row.kind != "penalty" for row in rows):
+        raise ValueError(f"proximal is for penalties; got {settings.method!r}")
     # A parametrization brings parameters of its own, a constraint needs the optimiser of the final ones.
-    late = any(row.kind == "constraint" or row.id == "scale_and_bias" for row in rows)
+    late = settings.proximal or any(row.kind == "constraint" or row.id == "scale_and_bias" for row in rows)
     if rows and not late:
         apply(model, settings.method, **options)
     optimizer = _optimizer(model, settings)
     if late:
         apply(model, settings.method, optimizer=optimizer, **options)
-    return optimizer, any(row.kind == "penalty" for row in rows)
+    return optimizer, not settings.proximal and any(row.kind == "penalty" for row in rows)
 
 
 def _optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimizer:

@@ -86,7 +86,7 @@ def of_gradients(model: nn.Module, rate: float) -> dict[str, dict[str, float]]:
 
 
 def sparsity(model: nn.Module) -> dict[str, float]:
-    """Share of exact zeros, of entries of at most 0.001, and the number kept, over all weights, biases aside."""
+    """Share of exact zeros, of entries of at most 0.001, number and share of those kept, over all weights."""
     zero = small = total = 0
     for _, module in weighted(model):
         weight: Any = module.weight
@@ -94,4 +94,5 @@ def sparsity(model: nn.Module) -> dict[str, float]:
         zero += int((W == 0).sum())
         small += int((W.abs() <= SMALL).sum())
         total += W.numel()
-    return {"zero": zero / total, "small": small / total, "kept": float(total - zero)}
+    kept = total - zero
+    return {"zero": zero / total, "small": small / total, "kept": float(kept), "kept_share": kept / total}

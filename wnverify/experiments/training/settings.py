@@ -39,6 +39,8 @@ class Settings:
     loss: str = "cross_entropy"
     precision: str = "float32"
     seed: int = 0
+    proximal: bool = False
+    """A penalty's proximal operator after every step, in the place of its gradient."""
     stop_below: float | None = None
     """Stop once the training loss of an epoch is below this."""
 
