@@ -164,6 +164,37 @@ def test_a_wrong_call_says_what_is_wrong_and_changes_nothing(call, said):
         assert all(torch.equal(a, b) for a, b in zip(model.parameters(), before.parameters(), strict=True))
 
 
+def test_the_layers_of_cwo_without_its_update():
+    """``update="none"`` leaves the weights free: a step moves them as it would without the method."""
+    stepped = []
+    for method in (None, "cwo"):
+        model = network()
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        if method:
+            wnverify.apply(model, method, optimizer=optimizer, update="none", sigma=0.5, growth="linear")
+            assert type(model.norm).__name__ == "ScaleAndBias"
+            assert any(parameter is model.norm.gamma for parameter in optimizer.param_groups[-1]["params"])
+            assert optimizer.param_groups[-1]["weight_decay"] == 0
+        for parameter in model.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        optimizer.step()
+        stepped.append(model.first.weight.detach().clone())
+    assert torch.equal(*stepped)
+
+
+def test_the_layers_of_cwo_with_another_constraint():
+    """Joined with a projection on the sphere alone: unit rows whose means stay, noise options go where they belong."""
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    wnverify.apply(model, "cwo+pbwn", optimizer=optimizer, update="none", sigma=0.5, growth="linear")
+    for name in LAYERS:
+        W = rows(model, name)
+        norms = W.norm(dim=1)
+        assert same(norms, torch.ones_like(norms))
+        assert not same(W.sum(dim=1), torch.zeros_like(norms), scale=1.0)
+    assert (model.norm.sigma, model.norm2.sigma) == (0.25, 0.5)
+
+
 @pytest.mark.parametrize("method", ["plain", "cwo", "gn", "ln", "in", "mbn", "bn"])
 def test_layers_take_the_place_of_every_normalization_and_go_again(method):
     """No batch normalization is left, and ``remove`` brings the very ones back."""

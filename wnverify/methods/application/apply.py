@@ -15,6 +15,8 @@ from wnverify.methods.catalogue import Method, find, methods
 
 OUTPUT_FREE: Final = frozenset({"l1_inf_projection"})
 """Methods whose paper leaves the output layer as it is."""
+WITHOUT_UPDATE: Final = "none"
+"""``update`` of ``"cwo"`` for its layers alone: the paper's ablation."""
 
 
 def apply(
@@ -32,7 +34,8 @@ def apply(
       rate.
     - *layer*: takes the place of every activation normalization; ``"plain"`` removes them.  ``"cwo"`` puts
       scale-and-bias layers there (options ``sigma``, ``growth``, ``granularity``, ``seed``), and with ``optimizer``
-      also the sphere-and-centring update on the chosen layers (option ``c``), γ and β free of weight decay.
+      also the sphere-and-centring update on the chosen layers (option ``c``), γ and β free of weight decay;
+      ``update="none"`` leaves the weights free, or to a constraint that is joined (``"cwo+pbwn"``).
 
     ``layers``: which (None: every linear and convolutional layer; for ``l1inf`` all but the last), by names, patterns
     or a function of name and module.  An option given as a mapping from names or patterns gives each layer its own:
@@ -124,6 +127,10 @@ def _apply_layer(
     constraint = find("constrained_weight_optimization")
     known = inspect.signature(implementation(constraint)).parameters
     own = {name: value for name, value in options.items() if name not in known}
+    if optimizer is not None and options.get("update") == WITHOUT_UPDATE:
+        replacing.replace(model, row.id, made, None, own)
+        replacing.adopt(model, row.id, optimizer)
+        return
     if optimizer is None:
         if unused := sorted(set(options) - set(own)):
             raise ValueError(f"{unused[0]} belongs to the update, which needs optimizer; got none")
@@ -161,8 +168,15 @@ def _shares(rows: list[Method], options: dict[str, Any]) -> list[dict[str, Any]]
     """What of the options each method knows; all of them where there is one method."""
     if len(rows) == 1:
         return [options]
-    known = [set(inspect.signature(implementation(row)).parameters) for row in rows]
+    known = [_options_of(row) for row in rows]
     for name in options:
         if not any(name in names for names in known):
             raise ValueError(f"{name} is an option of none of {', '.join(row.id for row in rows)}")
     return [{name: value for name, value in options.items() if name in names} for names in known]
+
+
+def _options_of(row: Method) -> set[str]:
+    """The options that a method takes; scale-and-bias layers take those of their noise and of the update too."""
+    of = [row, find("constrained_weight_optimization")] if row.id == "scale_and_bias" else [row]
+    names = {name for each in of for name in inspect.signature(implementation(each)).parameters}
+    return names | {"growth"} if row.id == "scale_and_bias" else names
