@@ -15,6 +15,7 @@ from wnverify.experiments.training.settings import Settings
 
 SCALES: Final = ("smoke", "small", "paper")
 """A few steps that show that it runs; minutes on two cores, with data that ship; the paper's own."""
+OVER_RUNS: Final = ("mean", "best", "median", "deviation")
 NOT_SETTINGS: Final = frozenset({"seed"})
 KNOWN: Final = frozenset(field.name for field in dataclasses.fields(Settings)) - NOT_SETTINGS
 
@@ -33,12 +34,14 @@ class Variant:
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
     """How an experiment is run: ``data`` is a source's name (see ``data.sources``), ``settings`` go over those of the
-    experiment and below those of a row, ``samples`` limits the training set, ``seeds`` is how many runs a row has."""
+    experiment and below those of a row, ``samples`` limits the training set, ``seeds`` is how many runs a row has.
+    ``rows``: row → settings in which it differs at this scale only, over all others."""
 
     data: str
     seeds: int
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     samples: int | None = None
+    rows: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     reading: str = ""
 
 
@@ -59,8 +62,10 @@ class Experiment:
     """A table or figure of a paper.
 
     ``columns`` maps a printed column to the dotted path of our figure in the last record of a run (``test.error``),
-    given as the paper gives it by ``units`` (``"%"`` for a share times 100).  ``decided``: what the text leaves open
-    and how it is read.  ``ValueError`` for unknown settings, scales, rows and columns, and for names used twice.
+    given as the paper gives it by ``units`` (``"%"`` for a share times 100).  ``over_runs``: a column's figure over the
+    runs of a row where it is not their mean (``"best"``, ``"median"``, ``"deviation"``).  ``decided``: what the text
+    leaves open and how it is read.  ``ValueError`` for unknown settings, scales, rows and columns, and for names used
+    twice.
     """
 
     id: str
@@ -72,6 +77,7 @@ class Experiment:
     scales: Mapping[str, Scale]
     columns: Mapping[str, str]
     units: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    over_runs: Mapping[str, str] = dataclasses.field(default_factory=dict)
     expectations: tuple[Expectation, ...] = ()
     decided: tuple[str, ...] = ()
 
@@ -80,8 +86,13 @@ class Experiment:
         _known(self, "rows, each once", [n for n in names if names.count(n) > 1], ())
         _known(self, "scales", self.scales, SCALES)
         _known(self, "units", self.units, self.columns)
-        for given in (self.settings, *(v.settings for v in self.variants), *(s.settings for s in self.scales.values())):
+        _known(self, "columns", self.over_runs, self.columns)
+        _known(self, "figures over runs", self.over_runs.values(), OVER_RUNS)
+        of_scales = [given for s in self.scales.values() for given in (s.settings, *s.rows.values())]
+        for given in (self.settings, *(v.settings for v in self.variants), *of_scales):
             _known(self, "settings", given, KNOWN)
+        for scale in self.scales.values():
+            _known(self, "rows", scale.rows, names)
         for variant in self.variants:
             _known(self, "columns", variant.printed, self.columns)
         for expectation in self.expectations:
@@ -89,9 +100,10 @@ class Experiment:
             _known(self, "figures", (expectation.figure,), set(self.columns.values()))
 
     def of(self, variant: Variant, scale: Scale, seed: int) -> Settings:
-        """The settings of one run: the experiment's, over them the scale's, over them the row's; options are merged."""
+        """The settings of one run: the experiment's, over them the scale's, over them the row's, and last
+        what the scale has for the row; options are merged."""
         merged: dict[str, Any] = {}
-        for given in (self.settings, scale.settings, variant.settings):
+        for given in (self.settings, scale.settings, variant.settings, scale.rows.get(variant.name, {})):
             options = {**merged.get("options", {}), **given.get("options", {})}
             merged |= given
             merged["options"] = options

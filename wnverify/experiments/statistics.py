@@ -104,6 +104,15 @@ def holm(p: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def least_pairs(claims: int, level: float = LEVEL) -> int:
+    """The fewest pairs with which one of so many claims can be decided at all: 2 claims / 2^n ≤ level.
+
+    >>> least_pairs(1), least_pairs(4)
+    (6, 8)
+    """
+    return max(2, math.ceil(math.log2(2 * claims / level)))
+
+
 def verdicts(compared: Sequence[Paired], level: float = LEVEL) -> list[Verdict]:
     """For each claim that a is smaller than b: ``holds``, ``refuted`` (a is larger), or ``undecided``.
 
