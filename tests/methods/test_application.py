@@ -195,6 +195,14 @@ def test_the_layers_of_cwo_with_another_constraint():
     assert (model.norm.sigma, model.norm2.sigma) == (0.25, 0.5)
 
 
+def test_joined_methods_and_chosen_layers():
+    """The layers are those whose weights are standardized; every normalization is replaced all the same."""
+    model = wnverify.apply(network(), "ws+gn", layers="first", num_groups=2)
+    assert [hasattr(model.get_submodule(name), "parametrizations") for name in LAYERS] == [True, False, False]
+    assert isinstance(model.norm, nn.GroupNorm)
+    assert isinstance(model.norm2, nn.GroupNorm)
+
+
 @pytest.mark.parametrize("method", ["plain", "cwo", "gn", "ln", "in", "mbn", "bn"])
 def test_layers_take_the_place_of_every_normalization_and_go_again(method):
     """No batch normalization is left, and ``remove`` brings the very ones back."""

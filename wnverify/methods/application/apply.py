@@ -15,6 +15,8 @@ from wnverify.methods.catalogue import Method, find, methods
 
 OUTPUT_FREE: Final = frozenset({"l1_inf_projection"})
 """Methods whose paper leaves the output layer as it is."""
+OF_WEIGHTS: Final = frozenset({"dropout", "scale_and_bias"})
+"""Methods of kind layer whose ``layers`` are layers with weights."""
 WITHOUT_UPDATE: Final = "none"
 """``update`` of ``"cwo"`` for its layers alone: the paper's ablation."""
 
@@ -38,8 +40,9 @@ def apply(
       ``update="none"`` leaves the weights free, or to a constraint that is joined (``"cwo+pbwn"``).
 
     ``layers``: which (None: every linear and convolutional layer; for ``l1inf`` all but the last), by names, patterns
-    or a function of name and module.  An option given as a mapping from names or patterns gives each layer its own:
-    ``c={"conv*": 2.0, "fc": 0.5}``.
+    or a function of name and module; of joined methods the layers whose weights are meant (``"ws+gn"``: those to
+    standardize, while every normalization is replaced).  An option given as a mapping from names or patterns gives
+    each layer its own: ``c={"conv*": 2.0, "fc": 0.5}``.
 
     Nothing is changed where a ``ValueError`` or ``TypeError`` is raised: for an unknown method or option, a layer for
     which the method is undefined (the layer is named), a layer that has it already, or a model with nothing fitting.
@@ -57,7 +60,9 @@ def apply(
     done: list[Method] = []
     try:
         for row, share in zip(rows, shares, strict=True):
-            _apply_one(model, row, layers, optimizer, share)
+            # Joined, the layers are those whose weights are meant; every activation normalization is replaced.
+            replaced = len(rows) > 1 and row.kind == "layer" and row.id not in OF_WEIGHTS
+            _apply_one(model, row, None if replaced else layers, optimizer, share)
             done.append(row)
     except (ValueError, TypeError):
         for row in reversed(done):
