@@ -105,6 +105,11 @@ def resnet_110(shape: Sequence[int], outputs: int) -> nn.Sequential:
     return resnet(shape, outputs, 110)
 
 
+def resnet_8(shape: Sequence[int], outputs: int) -> nn.Sequential:
+    """One block a stage: the smallest of the kind, for short runs."""
+    return resnet(shape, outputs, 8)
+
+
 def wide_resnet(shape: Sequence[int], outputs: int, depth: int, factor: int) -> nn.Sequential:
     """6 n + 4 layers, 16 and then ``factor`` times 16, 32 and 64 channels; ``ValueError`` for another depth."""
     blocks, rest = divmod(depth - 4, 6)
@@ -123,6 +128,11 @@ def wide_resnet(shape: Sequence[int], outputs: int, depth: int, factor: int) -> 
 def wrn_28_10(shape: Sequence[int], outputs: int) -> nn.Sequential:
     """Four blocks a stage, ten times as wide."""
     return wide_resnet(shape, outputs, 28, 10)
+
+
+def wrn_10_1(shape: Sequence[int], outputs: int) -> nn.Sequential:
+    """One block a stage, no wider than 16, 32 and 64 channels: the smallest of the kind, for short runs."""
+    return wide_resnet(shape, outputs, 10, 1)
 
 
 def resnet_50(shape: Sequence[int], outputs: int) -> nn.Sequential:

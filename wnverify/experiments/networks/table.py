@@ -137,6 +137,16 @@ NETWORKS: Final = {
             source="Xie et al. 2017, Table 1",
         ),
         Network("cnn_digits", "short runs", (1, 8, 8), 10, f"{_HERE}.plain:cnn_digits"),
+        Network("resnet_8", "short runs", (1, 8, 8), 10, f"{_HERE}.residual:resnet_8"),
+        Network("wrn_10_1", "short runs", (1, 8, 8), 10, f"{_HERE}.residual:wrn_10_1"),
+        Network(
+            "mlp_digits",
+            "short runs",
+            (1, 8, 8),
+            10,
+            hidden=(48, 40, 32, 24, 16),
+            reading="six layers, as DSWN's; every weight has fewer rows than columns",
+        ),
         Network("dgcnn", "CWO, Table 5", (3, 1024), 40, f"{_HERE}.dgcnn:dgcnn", reading="20 neighbours"),
     )
 }
