@@ -8,10 +8,10 @@ import pytest
 from claim_cases import decided, faults_of
 
 from wnverify.experiments.data import synthetic
+from wnverify.experiments.published.l1inf_tables import TRAIN_SAMPLES
 from wnverify.oracles.ratio import Ratio, map_model
 from wnverify.papers import claims, ledger
 from wnverify.papers.l1inf import class_balance, regression_data, regression_scale, reruns, training
-from wnverify.papers.l1inf.tables import TRAIN_SAMPLES
 
 VERDICTS = {
     "L1-P-HYP": "refuted",

@@ -23,11 +23,13 @@ KNOWN: Final = frozenset(field.name for field in dataclasses.fields(Settings)) -
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
     """One row: ``settings`` are fields of ``Settings`` in which it differs, ``printed`` the cells of the paper's table
-    as they are printed, by column, none where the paper prints none."""
+    as they are printed, by column, none where the paper prints none.  ``samples`` limits the training set of this row
+    alone, to fewer than the scale's."""
 
     name: str
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     printed: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    samples: int | None = None
     reading: str = ""
 
 
@@ -35,10 +37,11 @@ class Variant:
 class Scale:
     """How an experiment is run: ``data`` is a source's name (see ``data.sources``), ``settings`` go over those of the
     experiment and below those of a row, ``samples`` limits the training set, ``seeds`` is how many runs a row has.
-    ``rows``: row → settings in which it differs at this scale only, over all others."""
+    ``rows``: row → settings in which it differs at this scale only, over all others.  ``options`` are the source's."""
 
     data: str
     seeds: int
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     samples: int | None = None
     rows: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
@@ -47,7 +50,8 @@ class Scale:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """``figure`` of the row ``less`` should be smaller than that of the row ``more``, by paired runs."""
+    """``figure`` of the row ``less`` should be smaller than ``factor`` times that of the row ``more``, by paired
+    runs."""
 
     id: str
     statement: str
@@ -55,6 +59,7 @@ class Expectation:
     figure: str
     less: str
     more: str
+    factor: float = 1.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +69,8 @@ class Experiment:
     ``columns`` maps a printed column to the dotted path of our figure in the last record of a run (``test.error``),
     given as the paper gives it by ``units`` (``"%"`` for a share times 100).  ``over_runs``: a column's figure over the
     runs of a row where it is not their mean (``"best"``, ``"median"``, ``"deviation"``).  ``decided``: what the text
-    leaves open and how it is read.  ``ValueError`` for unknown settings, scales, rows and columns, and for names used
-    twice.
+    leaves open and how it is read.  ``printed_runs``: of how many runs a printed cell is the figure.  ``ValueError`` for
+    unknown settings, scales, rows and columns, and for names used twice.
     """
 
     id: str
@@ -80,6 +85,7 @@ class Experiment:
     over_runs: Mapping[str, str] = dataclasses.field(default_factory=dict)
     expectations: tuple[Expectation, ...] = ()
     decided: tuple[str, ...] = ()
+    printed_runs: int = 1
 
     def __post_init__(self) -> None:
         names = [variant.name for variant in self.variants]

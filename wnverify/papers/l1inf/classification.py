@@ -7,10 +7,16 @@ from fractions import Fraction
 from typing import Final, NamedTuple
 
 from wnverify.experiments.data import synthetic
+from wnverify.experiments.published.l1inf_tables import (
+    NO_LIMIT,
+    TABLE_2,
+    TABLE_3,
+    TEST_SAMPLES,
+    TRIALS,
+)
 from wnverify.finding import Evidence, Json, seed_of
 from wnverify.papers.claims import Measured, Part, Reading, by_ratio, claim, said
 from wnverify.papers.l1inf import class_balance
-from wnverify.papers.l1inf.tables import NO_LIMIT, TABLE_2, TABLE_3, TEST_SAMPLES, TRIALS
 
 NORMAL_QUANTILE: Final = 6.0
 """Standard errors allowed: a false alarm of 2·10⁻⁹ for one comparison."""

@@ -6,10 +6,16 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Final, NamedTuple
 
+from wnverify.experiments.published.l1inf_tables import (
+    TABLE_1,
+    TABLE_2,
+    Table1,
+    Table2,
+)
 from wnverify.finding import Json
 from wnverify.papers.claims import Measured, Part, claim, said
 from wnverify.papers.l1inf import networks
-from wnverify.papers.l1inf.tables import TABLE_1, TABLE_2, Table1, Table2, exactly, number, supplied
+from wnverify.papers.l1inf.tables import exactly, number, supplied
 
 
 class Block(NamedTuple):

@@ -10,9 +10,10 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from wnverify.experiments.published.l1inf_tables import TABLE_1
 from wnverify.finding import Json
 from wnverify.papers.claims import Measured, Part, claim, said
-from wnverify.papers.l1inf.tables import TABLE_1, number
+from wnverify.papers.l1inf.tables import number
 
 
 class Problem(NamedTuple):

@@ -8,11 +8,11 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from wnverify.experiments.data import synthetic
+from wnverify.experiments.published.l1inf_tables import NO_LIMIT, TABLE_1
 from wnverify.finding import Evidence, Json, seed_of
 from wnverify.oracles.ratio import REFUTES_FROM
 from wnverify.papers.claims import Measured, Part, by_ratio, claim
 from wnverify.papers.l1inf import regression_data
-from wnverify.papers.l1inf.tables import NO_LIMIT, TABLE_1
 
 
 class Scale(NamedTuple):

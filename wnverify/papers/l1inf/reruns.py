@@ -11,6 +11,14 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from wnverify.experiments.data import synthetic
+from wnverify.experiments.published.l1inf_tables import (
+    NO_LIMIT,
+    TABLE_2,
+    TEST_SAMPLES,
+    TRAIN_SAMPLES,
+    TRIALS,
+    Classification,
+)
 from wnverify.finding import Evidence, Json, seed_of
 from wnverify.papers.claims import Measured, Part, by_ratio, claim, said
 from wnverify.papers.l1inf import class_balance, training
@@ -22,16 +30,7 @@ from wnverify.papers.l1inf.regression_scale import (
     interval,
     not_below_the_floor,
 )
-from wnverify.papers.l1inf.tables import (
-    NO_LIMIT,
-    TABLE_2,
-    TEST_SAMPLES,
-    TRAIN_SAMPLES,
-    TRIALS,
-    Classification,
-    half_digit,
-    number,
-)
+from wnverify.papers.l1inf.tables import half_digit, number
 
 NETWORKS: Final = {"regression": (1000, 300, 1), "classification": (500, 100, 50, 20, 2)}
 FACTOR: Final = 1.5

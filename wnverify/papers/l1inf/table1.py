@@ -6,20 +6,15 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from wnverify.finding import Json
-from wnverify.papers.claims import Measured, Part, claim, said
-from wnverify.papers.l1inf.tables import (
+from wnverify.experiments.published.l1inf_tables import (
     NO_LIMIT,
     TABLE_1,
     Regression,
     Table1,
-    changed1,
-    exactly,
-    half_digit,
-    number,
-    pairs_with,
-    steps_against,
 )
+from wnverify.finding import Json
+from wnverify.papers.claims import Measured, Part, claim, said
+from wnverify.papers.l1inf.tables import changed1, exactly, half_digit, number, pairs_with, steps_against
 
 DIFFERENCE: Final = "generalisation error = test error − training error (Sec. 5, first definition)"
 WRONG_ROW: Final = "1.00"

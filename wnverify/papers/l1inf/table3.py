@@ -6,9 +6,7 @@ import math
 from fractions import Fraction
 from typing import Final
 
-from wnverify.finding import Json
-from wnverify.papers.claims import Measured, Part, claim, said
-from wnverify.papers.l1inf.tables import (
+from wnverify.experiments.published.l1inf_tables import (
     EXPERIMENTS,
     NO_LIMIT,
     OURS,
@@ -18,12 +16,10 @@ from wnverify.papers.l1inf.tables import (
     TRIALS,
     Table2,
     Table3,
-    changed2,
-    changed3,
-    exactly,
-    half_digit,
-    number,
 )
+from wnverify.finding import Json
+from wnverify.papers.claims import Measured, Part, claim, said
+from wnverify.papers.l1inf.tables import changed2, changed3, exactly, half_digit, number
 
 TEST_SIZES: Final = {"Cla. Exp": TRIALS * TEST_SAMPLES, "MNIST": 10_000, "CIFAR10": 10_000}
 """Samples behind each accuracy: Sec. 5.2's ten test sets, and the usual test sets of the others."""

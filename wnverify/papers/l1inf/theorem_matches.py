@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wnverify.finding import Json
-from wnverify.papers.claims import Measured, Part, Reading, claim, said
-from wnverify.papers.l1inf.tables import (
+from wnverify.experiments.published.l1inf_tables import (
     NO_LIMIT,
     TABLE_1,
     TABLE_2,
     Table1,
     Table2,
-    changed1,
-    changed2,
-    exactly,
-    limit,
-    number,
-    pairs_with,
-    steps_against,
 )
+from wnverify.finding import Json
+from wnverify.papers.claims import Measured, Part, Reading, claim, said
+from wnverify.papers.l1inf.tables import changed1, changed2, exactly, limit, number, pairs_with, steps_against
 
 
 def _rises_with_c(polynomials: Sequence[tuple[int, ...]], at_least: int) -> bool:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
+from wnverify.experiments.published.l1inf_tables import NO_LIMIT, TABLE_1
 from wnverify.finding import Evidence, Json, seed_of
 from wnverify.papers.claims import Condition, Measured, Part, Reading, claim, said
 from wnverify.papers.l1inf import networks
 from wnverify.papers.l1inf.algorithm1 import Step, algorithm1, descended
 from wnverify.papers.l1inf.exact_projection import projection, vector
 from wnverify.papers.l1inf.networks import Layer, Network
-from wnverify.papers.l1inf.tables import NO_LIMIT, TABLE_1, number
+from wnverify.papers.l1inf.tables import number
 
 
 def _without_bias(layer: Layer, gradient: Layer, rate: Fraction, c: Fraction) -> Layer:

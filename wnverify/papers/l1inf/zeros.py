@@ -6,12 +6,13 @@ import itertools
 import math
 from typing import Final, NamedTuple
 
+from wnverify.experiments.published.l1inf_tables import NO_LIMIT, TABLE_1, TABLE_2
 from wnverify.finding import Evidence, Json, seed_of
 from wnverify.papers.claims import Measured, Part, Reading, by_ratio, claim, said
 from wnverify.papers.l1inf import training
 from wnverify.papers.l1inf.regression_scale import FITTING
 from wnverify.papers.l1inf.reruns import NETWORKS, regression
-from wnverify.papers.l1inf.tables import NO_LIMIT, TABLE_1, TABLE_2, half_digit
+from wnverify.papers.l1inf.tables import half_digit
 
 
 class Zeros(NamedTuple):

@@ -1,0 +1,1 @@
+"""The papers' experiments as data, one module a paper; each has ``EXPERIMENTS``."""
