@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final
 
+from wnverify.experiments.published.cwo_tables import Row
 from wnverify.finding import Evidence, Json
 from wnverify.papers.claims import Part, said
-from wnverify.papers.cwo.tables import ITALIC, Row, known, mark, number
+from wnverify.papers.cwo.tables import ITALIC, known, mark, number
 
 STANDARD_ERRORS: Final = 2
 """A difference of fewer standard errors is not told from chance."""

@@ -7,19 +7,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from wnverify.experiments.published.cwo_tables import NO_NOISE, TABLE4, Noise
 from wnverify.finding import Json
 from wnverify.papers.claims import Measured, Part, Reading, claim, said
 from wnverify.papers.cwo.comparison import judged, marked, standard_errors, unmeasured
-from wnverify.papers.cwo.tables import (
-    MISSING,
-    NO_NOISE,
-    TABLE4,
-    TEST_SIZE,
-    Noise,
-    known,
-    number,
-    with_noise,
-)
+from wnverify.papers.cwo.tables import MISSING, TEST_SIZE, known, number, with_noise
 
 
 def _series(row: Mapping[tuple[str, str], str], kind: str) -> dict[str, Decimal]:

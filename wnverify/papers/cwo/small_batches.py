@@ -7,10 +7,11 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final, NamedTuple
 
+from wnverify.experiments.published.cwo_tables import TABLE1, TABLE2, BatchErrors, Setting, Table1
 from wnverify.finding import Json
 from wnverify.papers.claims import Measured, Part, Reading, claim, said
 from wnverify.papers.cwo.comparison import STANDARD_ERRORS, judged, standard_errors
-from wnverify.papers.cwo.tables import TABLE1, TABLE2, TEST_SIZE, BatchErrors, Setting, Table1, known
+from wnverify.papers.cwo.tables import TEST_SIZE, known
 
 DATA: Final = ("CIFAR-10", "CIFAR-100")
 LARGE: Final = 128

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from wnverify.experiments.published.cwo_tables import METHODS, TABLE1, Row, Setting, Table1
 from wnverify.finding import Json
 from wnverify.papers.claims import Measured, Part, claim, said
 from wnverify.papers.cwo.comparison import (
@@ -19,7 +20,7 @@ from wnverify.papers.cwo.comparison import (
     standard_errors,
     unmeasured,
 )
-from wnverify.papers.cwo.tables import METHODS, TABLE1, TEST_SIZE, Row, Setting, Table1, known
+from wnverify.papers.cwo.tables import TEST_SIZE, known
 
 OURS: Final = "Ours"
 COUPLED: Final = ("WS+BN", "WS+GN")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from wnverify.experiments.published.cwo_tables import TABLE1, TABLE5, TABLE6, Accuracies, Table1
 from wnverify.finding import Json
 from wnverify.papers.claims import Measured, Part, Reading, claim, said
 from wnverify.papers.cwo.comparison import (
@@ -19,7 +20,7 @@ from wnverify.papers.cwo.comparison import (
     standard_errors,
 )
 from wnverify.papers.cwo.table1 import altered
-from wnverify.papers.cwo.tables import TABLE1, TABLE5, TABLE6, TEST_SIZE, Accuracies, Table1
+from wnverify.papers.cwo.tables import TEST_SIZE
 
 OURS: Final = "Ours"
 CLEARLY: Final = 3

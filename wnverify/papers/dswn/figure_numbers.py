@@ -6,18 +6,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
+from wnverify.experiments.published.dswn_tables import CIFAR_10, TABLE_2
 from wnverify.finding import Evidence, Json
 from wnverify.papers.claims import Measured, Part, claim
-from wnverify.papers.dswn.numbers import (
-    CIFAR_10,
-    HALF_A_DIGIT,
-    OURS,
-    TABLE_2,
-    exactly,
-    means,
-    only_in,
-    printed,
-)
+from wnverify.papers.dswn.numbers import HALF_A_DIGIT, OURS, exactly, means, only_in, printed
 
 Numbers = Mapping[str, str | None]
 """Figures of the text; None for what only a drawing holds."""

@@ -9,27 +9,10 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from wnverify.experiments.published.dswn_tables import CIFAR_10, CIFAR_100, MNIST, PIE, TABLE_1, TABLE_2, Table1, Table2
 from wnverify.finding import Json, seed_of
 from wnverify.papers.claims import Measured, Part, Reading, claim, said
-from wnverify.papers.dswn.numbers import (
-    CIFAR_10,
-    CIFAR_100,
-    MNIST,
-    OURS,
-    PIE,
-    RUNS,
-    TABLE_1,
-    TABLE_2,
-    TEST_IMAGES,
-    Table1,
-    Table2,
-    changed1,
-    changed2,
-    column,
-    exactly,
-    means,
-    printed,
-)
+from wnverify.papers.dswn.numbers import OURS, RUNS, TEST_IMAGES, changed1, changed2, column, exactly, means, printed
 from wnverify.papers.dswn.table_numbers import best
 
 Runs = tuple[Mapping[str, Callable[[int], bool]], Mapping[str, int], Table1]

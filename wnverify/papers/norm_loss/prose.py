@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
+from wnverify.experiments.published.norm_loss_tables import HOURS, OTHER_SCHEDULE, TABLE_2
 from wnverify.finding import Evidence, Json
 from wnverify.papers.claims import Measured, Part, Reading, claim, said
 from wnverify.papers.norm_loss.results import RESNET, Table, exactly
-from wnverify.papers.norm_loss.tables import HOURS, OTHER_SCHEDULE, TABLE_2
 
 Numbers = Mapping[str, float | None]
 

@@ -7,21 +7,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
+from wnverify.experiments.published.norm_loss_tables import OTHER_SCHEDULE, TABLE_1, TABLE_2, TABLE_3, Row, Row3
 from wnverify.finding import Evidence, Json
 from wnverify.papers.claims import Measured, Part, Reading, claim, said
-from wnverify.papers.norm_loss.tables import (
-    OTHER_SCHEDULE,
-    RUNS,
-    TABLE_1,
-    TABLE_2,
-    TABLE_3,
-    TEST_IMAGES,
-    Row,
-    Row3,
-    changed,
-    find,
-    number,
-)
+from wnverify.papers.norm_loss.tables import RUNS, TEST_IMAGES, changed, find, number
 
 Table = tuple[Row, ...]
 OURS: Final = "Ours"
