@@ -62,6 +62,7 @@ def evaluate(
         "loss": total / count,
         "error": 1 - right / count,
         "top5": right5 / count,
+        "top5_error": 1 - right5 / count,
         "overall": right / count,
         "mean_class": float((known[seen > 0] / seen[seen > 0]).mean()),
     }
