@@ -117,6 +117,20 @@ def _parser() -> argparse.ArgumentParser:
     numerics.add_argument("--only", action="append", default=[], metavar="PATTERN", help=only)
     _common(numerics)
 
+    described = "Train the papers' experiments here and set the tables beside the printed ones, with intervals."
+    train = commands.add_parser("train", help="the papers' experiments, beside what is printed", description=described)
+    train.add_argument("names", nargs="*", metavar="NAME", help="experiments by id or pattern: l1inf.table1, 'cwo.*'")
+    train.add_argument("--list", action="store_true", help="every experiment: paper, place, rows, scales, data")
+    sizes = "smoke (a few steps), small (default: minutes a row, data that ship), paper"
+    train.add_argument("--scale", choices=("smoke", "small", "paper"), default="small", help=sizes)
+    train.add_argument("--seeds", type=_positive_int, metavar="N", help="runs of each row (default: the experiment's)")
+    train.add_argument("--data", metavar="DIR", help="where data sets are read that do not ship")
+    train.add_argument("--device", default="cpu", metavar="DEVICE", help="where it runs: cpu (default), cuda")
+    train.add_argument("--seed", type=int, default=0, help="the first seed (default 0)")
+    patience = "seconds for a run (default: smoke 300, small 3600, paper 30 days)"
+    _running(train, patience)
+    train.set_defaults(timeout=None)
+
     replay = commands.add_parser("replay", help="is a finding of a results.json found again?")
     replay.add_argument("results", metavar="RESULTS", help="a results.json")
     replay.add_argument("ids", nargs="*", metavar="ID", help="findings by id or check; all with a witness if none")
@@ -130,19 +144,18 @@ def _common(parser: argparse.ArgumentParser, much: argparse._MutuallyExclusiveGr
     """``much``: where --quick stands beside another way to say how much is computed."""
     (much or parser).add_argument("--quick", action="store_true", help="fewer points and shapes; says what it left out")
     parser.add_argument("--seed", type=int, default=0, help="of every random choice (default 0)")
+    _running(parser, "seconds for an item (default 60; --all-methods, audit --full: at least 300)")
+    parser.add_argument("--verbose", action="store_true", help="show passes too")
+
+
+def _running(parser: argparse.ArgumentParser, patience: str) -> None:
+    """How items are run, and where the findings go."""
     parser.add_argument("--workers", type=_positive_int, default=2, metavar="N", help="child processes (default 2)")
-    parser.add_argument(
-        "--timeout",
-        type=_positive,
-        default=60.0,
-        metavar="S",
-        help="seconds for an item (default 60; --all-methods, audit --full: at least 300)",
-    )
+    parser.add_argument("--timeout", type=_positive, default=60.0, metavar="S", help=patience)
     parser.add_argument("--memory", type=_positive, default=6144.0, metavar="MIB", help="for an item (default 6144)")
     parser.add_argument("--json", metavar="FILE", help="write the findings there (- for standard output)")
     parser.add_argument("--resume", action="store_true", help="finish an interrupted run, repeating nothing")
     parser.add_argument("--quiet", action="store_true", help="no progress")
-    parser.add_argument("--verbose", action="store_true", help="show passes too")
 
 
 def _pair(text: str) -> tuple[str, Any]:

@@ -155,6 +155,13 @@ def numerics(arguments: argparse.Namespace) -> int:
     return run(arguments)
 
 
+def train(arguments: argparse.Namespace) -> int:
+    """``wnverify train NAME…``: the papers' experiments, run here; 1 where a run broke."""
+    from wnverify.experimenting import train as run
+
+    return run(arguments)
+
+
 def replay(arguments: argparse.Namespace) -> int:
     """``wnverify replay RESULTS [ID…]``: 0 where every finding came out again as it is stored, 1 otherwise."""
     from wnverify.replaying import chosen
@@ -218,4 +225,4 @@ def report(arguments: argparse.Namespace) -> int:
     return EXIT_WRONG if any(f.verdict is Verdict.ERROR for f in result.findings) else 0
 
 
-__all__ = ["audit", "claims", "methods", "replay", "report", "selftest", "theory"]
+__all__ = ["audit", "claims", "methods", "replay", "report", "selftest", "theory", "train"]

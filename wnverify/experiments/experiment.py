@@ -69,8 +69,8 @@ class Experiment:
     ``columns`` maps a printed column to the dotted path of our figure in the last record of a run (``test.error``),
     given as the paper gives it by ``units`` (``"%"`` for a share times 100).  ``over_runs``: a column's figure over the
     runs of a row where it is not their mean (``"best"``, ``"median"``, ``"deviation"``).  ``decided``: what the text
-    leaves open and how it is read.  ``printed_runs``: of how many runs a printed cell is the figure.  ``ValueError`` for
-    unknown settings, scales, rows and columns, and for names used twice.
+    leaves open and how it is read.  ``printed_runs``: of how many runs a printed cell is.  ``ValueError`` for unknown
+    settings, scales, rows and columns, and for names used twice.
     """
 
     id: str

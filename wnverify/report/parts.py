@@ -27,6 +27,7 @@ DEPENDS: Final[Mapping[str, tuple[str, ...]]] = {
     "benchmarks.memory": _NUMERICS,
     "claims": (*_RUN, *_METHODS, "experiments", "papers", "theory"),
     "device": _NUMERICS,
+    **dict.fromkeys(("experiments.paper", "experiments.small", "experiments.smoke"), (*_RUN, *_METHODS, "experiments")),
     "gallery": _AUDIT,
     "numerics": _NUMERICS,
     "selftest": (*_AUDIT, "faults"),
@@ -35,7 +36,8 @@ DEPENDS: Final[Mapping[str, tuple[str, ...]]] = {
 ONLY_SHOWN: Final = ("configuration", "journal", "report", "waivers")
 """What a dependence may import without being altered by it: it keeps, shows or asks for findings."""
 AWAITED: Final = (
-    *("audit", "benchmarks.gradient_engine", "benchmarks.memory", "device", "gallery", "numerics", "selftest"),
+    *("audit", "benchmarks.gradient_engine", "benchmarks.memory", "device", "experiments.paper", "gallery"),
+    *("numerics", "selftest"),
 )
 """Parts that a report says it has not where their file is missing."""
 _GRAVE: Final = (Verdict.FAIL, Verdict.REFUTED, Verdict.ERROR, Verdict.INCONSISTENT, Verdict.HAZARD, Verdict.BLOCKED)

@@ -1,0 +1,136 @@
+"""``wnverify train``: the papers' experiments, trained here and set beside what is printed."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from wnverify import runner
+from wnverify.experiments.data import sources
+from wnverify.experiments.experiment import SCALES, Experiment
+from wnverify.experiments.listing import all_experiments, chosen, reads
+from wnverify.experiments.tables import table
+from wnverify.experiments.trials import STATEMENT, id_of
+from wnverify.finding import Finding, Json
+from wnverify.report.standing import breaks
+from wnverify.report.views import trained
+from wnverify.running import EXIT_WRONG, Watch, console, document_of, hand_out, interrupted, journal_of
+from wnverify.workitem import WorkItem
+
+WARM: Final = ("torch", "scipy.stats", "wnverify.experiments.trials", "wnverify.methods.application.apply")
+PATIENCE: Final[Mapping[str, float]] = {"smoke": 300.0, "small": 3600.0, "paper": 30 * 86400.0}
+"""Seconds that one run may take."""
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """Train the chosen experiments, hand out the document, and give the exit code.
+
+    ``ValueError`` for a name without an experiment, a scale that one does not have, data that are not there or cannot
+    be read, or a device that this machine has not.
+    """
+    if arguments.list:
+        trained.listed(console(), list(all_experiments().values()) if not arguments.names else chosen(arguments.names))
+        return 0
+    if not arguments.names:
+        raise ValueError("NAME must be given: experiments by id or pattern, see train --list")
+    asked = chosen(arguments.names)
+    _check(asked, arguments)
+    told: dict[str, Json] = {"names": list(arguments.names), "scale": arguments.scale, "seeds": arguments.seeds}
+    if arguments.seed:
+        told["seed"] = arguments.seed
+    if arguments.device != "cpu":
+        told["device"] = arguments.device
+    command = f"experiments.{arguments.scale}"
+    with journal_of(command, told, arguments) as journal:
+        folder = journal.path.with_suffix("")
+        if not arguments.resume and folder.exists():
+            shutil.rmtree(folder)
+        items = work(asked, arguments, folder)
+        with Watch(arguments) as watch:
+            result = runner.run(
+                items, workers=arguments.workers, warm=WARM, journal=journal, on_outcome=watch(len(items))
+            )
+        if result.interrupted:
+            return interrupted()
+        result = dataclasses.replace(result, findings=told_together(asked, arguments.scale, result.findings))
+        doc = document_of(result, command, told)
+        hand_out(doc, arguments, lambda doc, _: trained.sheet(console(), doc))
+    if folder.exists():
+        shutil.rmtree(folder)
+    journal.path.unlink()
+    return EXIT_WRONG if breaks(doc) else 0
+
+
+def work(asked: Sequence[Experiment], arguments: argparse.Namespace, folder: Path) -> list[WorkItem]:
+    """One item for each row and seed; checkpoints lie in a folder of its own below ``folder``."""
+    made = []
+    for experiment in asked:
+        scale = experiment.scales[arguments.scale]
+        read = reads(experiment, arguments.scale)
+        for seed in range(arguments.seed, arguments.seed + (arguments.seeds or scale.seeds)):
+            for variant in experiment.variants:
+                name = id_of(experiment, variant.name, arguments.scale, seed)
+                made.append(
+                    WorkItem(
+                        id=name,
+                        function="wnverify.experiments.trials:trial",
+                        arguments={
+                            "experiment_id": experiment.id,
+                            "row": variant.name,
+                            "seed": seed,
+                            "scale": arguments.scale,
+                            "directory": str(Path(arguments.data).resolve()) if read else None,
+                            "device": arguments.device,
+                            "folder": str((folder / name.removeprefix("experiment/")).resolve()),
+                        },
+                        kind="experiment",
+                        subject=experiment.id,
+                        check=f"{arguments.scale}.trial",
+                        statement=STATEMENT.format(title=experiment.title, row=variant.name),
+                        timeout_s=arguments.timeout or PATIENCE[arguments.scale],
+                        memory_mib=arguments.memory,
+                    )
+                )
+    return made
+
+
+def told_together(asked: Sequence[Experiment], scale: str, found: Sequence[Finding]) -> list[Finding]:
+    """The tables' findings in place of the single runs', beside what ended otherwise."""
+    trials = [finding for finding in found if finding.routes]
+    ended = [finding for finding in found if not finding.routes]
+    tables = [finding for experiment in asked for finding in table(experiment, scale, trials)]
+    return sorted([*ended, *tables], key=lambda finding: finding.id)
+
+
+def _check(asked: Sequence[Experiment], arguments: argparse.Namespace) -> None:
+    """Everything that can be known to be wrong before the first run."""
+    for experiment in asked:
+        if arguments.scale not in experiment.scales:
+            scales = ", ".join(name for name in SCALES if name in experiment.scales)
+            raise ValueError(f"--scale must be one that {experiment.id} has, {scales}; got {arguments.scale!r}")
+    wanted = {e.scales[arguments.scale].data: e for e in asked if reads(e, arguments.scale)}
+    if arguments.data is None and wanted:
+        name, experiment = next(iter(wanted.items()))
+        raise ValueError(
+            f"--data must be a directory for {experiment.id}: {name}, {reads(experiment, arguments.scale)}"
+        )
+    if arguments.data is not None:
+        if not wanted:
+            raise ValueError(f"--data is read by none of {', '.join(e.id for e in asked)} at this scale; leave it out")
+        if not Path(arguments.data).is_dir():
+            raise ValueError(f"--data must be a directory; got {arguments.data!r}")
+        for name, experiment in wanted.items():
+            sources.load(name, arguments.data, **experiment.scales[arguments.scale].options)
+    if arguments.device != "cpu":
+        _check_device(arguments.device)
+
+
+def _check_device(device: str) -> None:
+    from wnverify.numerics.places import absent
+
+    if missing := absent(device):
+        raise ValueError(f"--device must be one that this machine has; got {device!r}: {missing}")

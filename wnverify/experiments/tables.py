@@ -1,0 +1,224 @@
+"""The runs of an experiment as its table: our cell beside the printed one, and a verdict for each claim on training.
+
+A cell is the mean over runs with Student's 95 % interval.  The printed number, of r runs itself, lies where a mean of r
+further runs would be expected when |mean − printed| ≤ t_{n−1} s √(1/n + 1/r) + half of its last digit, with the level
+shared by all cells of the table (Bonferroni); that says something of the paper only at its own scale.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from scipy import stats
+
+from wnverify.experiments import statistics
+from wnverify.experiments.experiment import Expectation, Experiment, Variant
+from wnverify.experiments.trials import CURVES, plain_name
+from wnverify.finding import Evidence, Finding, Json, Verdict, number
+
+PAPER_SCALE: Final = "paper"
+LARGER_IS_BETTER: Final = ("overall", "mean_class", "top5")
+_NUMBER: Final = re.compile(r"[-+]?\d+(?:\.(\d+))?")
+
+Runs = Mapping[str, Mapping[int, Mapping[str, Any]]]
+"""Row → seed → the figures of its trial."""
+
+
+def table(experiment: Experiment, scale: str, trials: Sequence[Finding]) -> list[Finding]:
+    """The findings of a table: one for each row that was run, one for each expectation between such rows."""
+    runs = runs_of(experiment, scale, trials)
+    compared = sum(len(variant.printed) for variant in experiment.variants)
+    rows = [
+        _row(experiment, scale, position, variant, runs[variant.name], max(compared, 1))
+        for position, variant in enumerate(experiment.variants)
+        if variant.name in runs
+    ]
+    return [*rows, *_expected(experiment, scale, runs)]
+
+
+def runs_of(experiment: Experiment, scale: str, trials: Sequence[Finding]) -> Runs:
+    """The figures of the trials of this experiment at this scale."""
+    runs: dict[str, dict[int, Mapping[str, Any]]] = {}
+    for finding in trials:
+        if finding.subject != experiment.id or finding.check != f"{scale}.trial" or not finding.routes:
+            continue
+        told: Any = finding.routes[0].figures
+        runs.setdefault(told["row"], {})[told["seed"]] = told
+    return runs
+
+
+def _row(
+    experiment: Experiment,
+    scale: str,
+    position: int,
+    variant: Variant,
+    runs: Mapping[int, Mapping[str, Any]],
+    compared: int,
+) -> Finding:
+    diverged = {str(seed): told["diverged"] for seed, told in runs.items() if "diverged" in told}
+    whole = {seed: told for seed, told in sorted(runs.items()) if "diverged" not in told}
+    cells: dict[str, Any] = {}
+    if whole:
+        for column, path in experiment.columns.items():
+            cells[column] = _cell(
+                experiment, variant, column, [number(t["cells"][path]) for t in whole.values()], compared
+            )
+    settings = experiment.of(variant, experiment.scales[scale], 0).to_json()
+    del settings["seed"]
+    figures: dict[str, Json] = {
+        "table": {"row": variant.name, "position": position, "scale": scale}
+        | {"columns": list(experiment.columns), "cells": cells},
+        "runs": len(runs),
+        "diverged": diverged or None,
+        "curves": _bands(whole),
+        "settings": {name: value for name, value in settings.items() if value not in (None, "", 0.0, {}, False)},
+    }
+    verdict, message = _judged(scale, cells, len(diverged))
+    route = Evidence(route="simulation", verdict=verdict, figures=figures, note=experiment.scales[scale].reading)
+    return Finding(
+        kind="experiment",
+        id=f"experiment/{experiment.id}/{scale}.row/{plain_name(variant.name)}",
+        subject=experiment.id,
+        check=f"{scale}.row",
+        verdict=verdict,
+        statement=f"{experiment.title}, {variant.name}: what is printed is found again.",
+        message=message,
+        conditions=_conditions(experiment, scale, variant),
+        routes=(route,),
+        place=experiment.place,
+        strength="tested" if verdict is Verdict.HOLDS else None,
+    )
+
+
+def _cell(
+    experiment: Experiment, variant: Variant, column: str, values: Sequence[float], compared: int
+) -> dict[str, Json]:
+    unit = 100.0 if experiment.units.get(column) == "%" else 1.0
+    scaled = [unit * value for value in values]
+    larger = experiment.columns[column].rsplit(".", 1)[-1] in LARGER_IS_BETTER
+    seen = statistics.interval(scaled, best="largest" if larger else "least")
+    over = experiment.over_runs.get(column, "mean")
+    cell: dict[str, Json] = {
+        "values": [*scaled],
+        "mean": seen.mean,
+        "low": seen.low,
+        "high": seen.high,
+        "deviation": seen.deviation,
+        "shown": getattr(seen, over),
+        "over_runs": over,
+    }
+    printed = variant.printed.get(column)
+    if printed is None or (found := _NUMBER.search(printed)) is None:
+        return {**cell, "printed": printed}
+    value, half = float(found[0]), 0.5 * 10.0 ** -len(found[1] or "")
+    cell["printed"] = printed
+    if over == "mean" and seen.runs > 1:
+        cell["in_interval"] = seen.low - half <= value <= seen.high + half
+        t = float(stats.t.ppf(1 - statistics.LEVEL / (2 * compared), seen.runs - 1))
+        allowed = t * seen.deviation * math.sqrt(1 / seen.runs + 1 / experiment.printed_runs) + half
+        cell |= {"expected_within": allowed, "expected": abs(seen.mean - value) <= allowed}
+    return cell
+
+
+def _judged(scale: str, cells: Mapping[str, Mapping[str, Any]], diverged: int) -> tuple[Verdict, str]:
+    """A row is found again when every printed cell lies in our interval, and not when one lies beyond chance."""
+    printed = {column: cell for column, cell in cells.items() if cell.get("printed")}
+    beyond = [column for column, cell in printed.items() if cell.get("expected") is False]
+    said = "; ".join(f"{column} {_short(cell['shown'])}, printed {cell['printed']}" for column, cell in printed.items())
+    if diverged:
+        return Verdict.UNDECIDED, f"{diverged} runs diverged" + (f"; of the others {said}" if said else "")
+    if scale != PAPER_SCALE or not printed:
+        return Verdict.UNDECIDED, said
+    if beyond:
+        return Verdict.REFUTED, f"further off than chance allows: {', '.join(beyond)}.  {said}"
+    inside = all(cell.get("in_interval") and "expected" in cell for cell in printed.values())
+    return (Verdict.HOLDS if inside else Verdict.UNDECIDED), said
+
+
+def _conditions(experiment: Experiment, scale: str, variant: Variant) -> tuple[str, ...]:
+    used = experiment.scales[scale]
+    samples = min((n for n in (used.samples, variant.samples) if n), default=None)
+    data = f"data {used.data}" + (f", {samples} samples to train" if samples else "")
+    said = (f"scale {scale}: {data}", used.reading, variant.reading, *experiment.decided)
+    return tuple(sentence for sentence in said if sentence)
+
+
+def _bands(runs: Mapping[int, Mapping[str, Any]]) -> Json:
+    """Mean, least and largest over the runs at each recorded epoch, where all runs have the same epochs."""
+    curves = [told["curve"] for told in runs.values()]
+    if not curves or any(curve["epoch"] != curves[0]["epoch"] for curve in curves):
+        return None
+    bands: dict[str, Json] = {"epoch": curves[0]["epoch"]}
+    for path in CURVES:
+        points = [[number(x) for x in at] for at in zip(*(curve[path] for curve in curves), strict=True)]
+        bands[path] = {
+            "mean": [math.fsum(at) / len(at) for at in points],
+            "least": [min(at) for at in points],
+            "largest": [max(at) for at in points],
+        }
+    return bands
+
+
+def _expected(experiment: Experiment, scale: str, runs: Runs) -> list[Finding]:
+    """Every expectation of the experiment; Holm's correction is over those that could be compared."""
+    asked = [e for e in experiment.expectations if e.less in runs and e.more in runs]
+    compared: dict[str, statistics.Paired] = {}
+    why: dict[str, str] = {}
+    for expectation in asked:
+        try:
+            compared[expectation.id] = _paired(expectation, runs)
+        except ValueError as error:
+            why[expectation.id] = str(error)
+    decided = dict(zip(compared, statistics.verdicts(list(compared.values())), strict=True))
+    needed = statistics.least_pairs(len(compared)) if compared else 0
+    made = []
+    for expectation in asked:
+        seen = compared.get(expectation.id)
+        verdict = decided.get(expectation.id, Verdict.UNDECIDED)
+        message = why.get(expectation.id, "")
+        figures: dict[str, Json] = {"factor": expectation.factor, "scale": scale}
+        if seen is not None:
+            message = f"difference {_short(seen.mean)}, 95 % interval {_short(seen.low)} to {_short(seen.high)}"
+            if seen.pairs < needed:
+                message += f"; {seen.pairs} pairs cannot decide {len(compared)} claims, {needed} can"
+            figures |= {"mean": seen.mean, "low": seen.low, "high": seen.high, "pairs": seen.pairs}
+            figures |= {"p_less": seen.p_less, "p_greater": seen.p_greater, "claims": len(compared)}
+        made.append(
+            Finding(
+                kind="experiment",
+                id=f"experiment/{experiment.id}/{scale}.expected/{plain_name(expectation.id)}",
+                subject=experiment.id,
+                check=f"{scale}.expected",
+                verdict=verdict,
+                statement=expectation.statement,
+                message=message,
+                conditions=(
+                    f"scale {scale}: data {experiment.scales[scale].data}",
+                    f"paired by seed: {expectation.figure} of {expectation.less} minus {expectation.factor:g} times "
+                    f"that of {expectation.more}",
+                ),
+                routes=(Evidence(route="simulation", verdict=verdict, figures=figures),),
+                place=expectation.place,
+                strength="tested" if verdict is Verdict.HOLDS else None,
+            )
+        )
+    return made
+
+
+def _paired(expectation: Expectation, runs: Runs) -> statistics.Paired:
+    """The runs of both rows by seed; ``ValueError`` for those without a partner, and where one diverged."""
+    less, more = runs[expectation.less], runs[expectation.more]
+    gone = [str(seed) for side in (less, more) for seed, told in side.items() if "diverged" in told]
+    if gone:
+        raise ValueError(f"runs diverged (seeds {', '.join(sorted(set(gone)))}): a figure of the rest would be chosen")
+    if set(less) != set(more):
+        raise ValueError("the two rows were not run with the same seeds")
+    a, b = ([number(side[seed]["cells"][expectation.figure]) for seed in sorted(side)] for side in (less, more))
+    return statistics.paired(a, [expectation.factor * value for value in b])
+
+
+def _short(value: float) -> str:
+    return f"{value:.4g}"

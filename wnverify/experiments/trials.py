@@ -1,0 +1,155 @@
+"""One run of one row of an experiment, as a finding that decides nothing by itself (see ``tables``)."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from wnverify.experiments.data.samples import Dataset, subset
+from wnverify.experiments.data.sources import load
+from wnverify.experiments.experiment import Experiment, Scale, Variant
+from wnverify.experiments.listing import find
+from wnverify.experiments.training.loop import DivergedError, Run, train
+from wnverify.experiments.training.settings import Settings
+from wnverify.finding import Evidence, Finding, Json, Verdict, seed_of, slug
+
+RECORDS: Final = 10
+MANY_STEPS: Final = 20
+"""An epoch of at least so many steps is worth a record and a checkpoint of its own; others are recorded ten times."""
+CURVES: Final = ("train.loss", "test.loss", "test.error")
+
+
+def trial(
+    experiment_id: str,
+    row: str,
+    seed: int,
+    scale: str,
+    directory: str | None = None,
+    device: str = "cpu",
+    folder: str | None = None,
+) -> list[Finding]:
+    """Train one row once; the finding has every column's figure and the learning curves, or how the run diverged.
+
+    ``directory``: where the data are read; ``folder``: where checkpoints are written, taken up where there is one, and
+    removed at the end.  ``ValueError`` for an unknown experiment, row or scale.
+    """
+    experiment = find(experiment_id)
+    variant, used = row_of(experiment, row), scale_of(experiment, scale)
+    settings = experiment.of(variant, used, seed)
+    data = samples_of(variant, used, seed, directory)
+    place = Path(folder) if folder else None
+    figures: dict[str, Json] = {}
+    try:
+        run = train(
+            settings,
+            data,
+            folder=place,
+            resume=place is not None,
+            device=device,
+            every=every(settings, len(data.train)),
+        )
+        figures = {"cells": _cells(experiment, run), "curve": _curves(run), "steps": run.last["steps"]}
+    except DivergedError as error:
+        figures = {"diverged": str(error)}
+    if place is not None and place.exists():
+        shutil.rmtree(place)
+    return [finding_of(experiment, variant, scale, seed, figures, decided=data.decided)]
+
+
+def finding_of(
+    experiment: Experiment,
+    variant: Variant,
+    scale: str,
+    seed: int,
+    figures: Mapping[str, Json],
+    decided: tuple[str, ...] = (),
+) -> Finding:
+    """What a run found, under the id of its work item."""
+    told = {"experiment": experiment.id, "row": variant.name, "seed": seed, "scale": scale, **figures}
+    return Finding(
+        kind="experiment",
+        id=id_of(experiment, variant.name, scale, seed),
+        subject=experiment.id,
+        check=f"{scale}.trial",
+        verdict=Verdict.UNDECIDED,
+        statement=STATEMENT.format(title=experiment.title, row=variant.name),
+        message=str(figures.get("diverged", "")),
+        conditions=decided,
+        routes=(Evidence(route="simulation", verdict=Verdict.UNDECIDED, figures=told),),
+        place=experiment.place,
+    )
+
+
+STATEMENT: Final = "{title}, {row}: one run, which decides nothing by itself."
+
+
+def id_of(experiment: Experiment, row: str, scale: str, seed: int) -> str:
+    """The id of the work item and of its finding."""
+    return f"experiment/{experiment.id}/{scale}.trial/{plain_name(row)},seed={seed}"
+
+
+def plain_name(row: str) -> str:
+    """A row's name as a part of an id: signs beyond ASCII by the last word of their name.
+
+    >>> plain_name("c = ∞"), plain_name("L1, λ = 0.1")
+    ('c-=-infinity', 'L1,-lamda-=-0.1')
+    """
+    return slug("".join(c if c.isascii() else unicodedata.name(c, "sign").split()[-1].lower() for c in row))
+
+
+def row_of(experiment: Experiment, row: str) -> Variant:
+    """The row of that name."""
+    for variant in experiment.variants:
+        if variant.name == row:
+            return variant
+    raise ValueError(f"row must be one of {', '.join(v.name for v in experiment.variants)}; got {row!r}")
+
+
+def scale_of(experiment: Experiment, scale: str) -> Scale:
+    """The scale of that name."""
+    if scale not in experiment.scales:
+        raise ValueError(f"{experiment.id} has the scales {', '.join(experiment.scales)}; got {scale!r}")
+    return experiment.scales[scale]
+
+
+def samples_of(variant: Variant, scale: Scale, seed: int, directory: str | None) -> Dataset:
+    """The data of one run; where fewer samples are wanted than there are, the first of an order drawn from the seed."""
+    import dataclasses
+
+    data = load(scale.data, directory, seed=seed, **scale.options)
+    most = min(scale.samples or len(data.train), variant.samples or len(data.train))
+    if most >= len(data.train):
+        return data
+    order = np.random.default_rng(seed_of("experiment", "samples", seed)).permutation(len(data.train))
+    return dataclasses.replace(data, train=subset(data.train, order[:most]))
+
+
+def every(settings: Settings, samples: int) -> int:
+    """After how many epochs there is a record and a checkpoint."""
+    return 1 if math.ceil(samples / settings.batch) >= MANY_STEPS else max(1, settings.epochs // RECORDS)
+
+
+def figure(record: Mapping[str, Any], path: str) -> float:
+    """The number at a dotted path of a record; ``ValueError`` naming what there is where it is missing."""
+    found: Any = record
+    for name in path.split("."):
+        if not isinstance(found, Mapping) or name not in found:
+            known = ", ".join(found) if isinstance(found, Mapping) else "nothing"
+            raise ValueError(f"a record has no figure {path!r}: at {name!r} there is {known}")
+        found = found[name]
+    return float(found)
+
+
+def _cells(experiment: Experiment, run: Run) -> dict[str, Json]:
+    return {path: figure(run.last, path) for path in sorted(set(experiment.columns.values()))}
+
+
+def _curves(run: Run) -> dict[str, Json]:
+    epochs: list[Json] = [record["epoch"] for record in run.history]
+    return {"epoch": epochs, **{path: [figure(record, path) for record in run.history] for path in CURVES}}

@@ -1,0 +1,165 @@
+"""Experiments in a report: our table beside the printed one, learning curves with bands, box plots over rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from wnverify.finding import Finding, number
+from wnverify.report.digest import Subject
+from wnverify.report.drawing import ROLES, Drawing, in_plain_settings, new_figure, svg_of
+from wnverify.report.tables import Table
+from wnverify.report.wording import short
+
+SCALES: Final = ("paper", "small", "smoke")
+_NO_CURVES: Final = 6
+"""Rows of which curves are drawn, evenly over the table."""
+
+
+def rows_of(subject: Subject, scale: str) -> list[tuple[Finding, Mapping[str, Any]]]:
+    """The rows of one scale in the table's order, each with its figures."""
+    found: list[tuple[Finding, Mapping[str, Any]]] = []
+    for finding in subject.findings:
+        if finding.check == f"{scale}.row" and finding.routes:
+            found.append((finding, finding.routes[0].figures))
+    return sorted(found, key=lambda pair: pair[1]["table"]["position"])
+
+
+def expected(subject: Subject) -> list[Finding]:
+    """The claims on training."""
+    return [finding for finding in subject.findings if finding.check.endswith(".expected")]
+
+
+def tables_of(subject: Subject) -> list[Table]:
+    """For each scale that was run: a row, and for each column our figure with its interval beside the printed cell."""
+    made = []
+    for scale in SCALES:
+        rows = rows_of(subject, scale)
+        if not rows:
+            continue
+        columns = rows[0][1]["table"]["columns"]
+        lines = []
+        for finding, told in rows:
+            cells = told["table"]["cells"]
+            said = str(finding.verdict) + (f", {len(told['diverged'])} diverged" if told["diverged"] else "")
+            lines.append((told["table"]["row"], *(_cell(cells.get(column)) for column in columns), said))
+        place = rows[0][0].place or ""
+        runs = max(told["runs"] for _, told in rows)
+        title = f"{subject.name}: {place}, {scale} scale, {runs} runs a row"
+        caption = "Ours with its 95 % interval over runs; after the bar what is printed, with ✓ where it lies inside."
+        made.append(Table(title, caption, ("row", *columns, "verdict"), lines))
+    return made
+
+
+def _cell(cell: Mapping[str, Any] | None) -> str:
+    if cell is None:
+        return "–"
+    text = f"{_figure(cell['shown'])}"
+    if cell["over_runs"] == "mean" and len(cell["values"]) > 1:
+        text += f" ± {short(number(cell['high']) - number(cell['mean']))}"
+    if cell.get("printed"):
+        inside = cell.get("in_interval")
+        text += f" | {cell['printed'].strip('*')}" + (" ✓" if inside else "")
+    return text
+
+
+def _figure(value: Any) -> str:
+    return short(number(value))
+
+
+@in_plain_settings
+def boxes(subject: Subject, scale: str) -> Drawing | None:
+    """A box for each row of each column that is printed: median, quartiles, all runs; a mark at the printed value."""
+    rows = [(finding, told) for finding, told in rows_of(subject, scale) if told["table"]["cells"]]
+    columns = list(
+        dict.fromkeys(c for _, told in rows for c, cell in told["table"]["cells"].items() if cell["printed"])
+    )
+    if not columns or max(told["runs"] for _, told in rows) < 3:
+        return None
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(2.2 * len(columns) + 1.2, 0.26 * len(rows) + 0.9), layout="constrained")
+    axes = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
+    data = []
+    for panel, column in zip(axes, columns, strict=True):
+        for at, (_, told) in enumerate(rows):
+            cell = told["table"]["cells"].get(column)
+            if cell is None:
+                continue
+            values = [number(value) for value in cell["values"]]
+            _box(panel, values, at)
+            if cell["printed"]:
+                mark = float(cell["printed"].strip("*% "))
+                panel.plot([mark], [at], marker="D", markersize=3.6, color=ROLES["care"], linewidth=0)
+            row = (
+                told["table"]["row"],
+                column,
+                *(short(value) for value in _quartiles(values)),
+                cell["printed"] or "–",
+            )
+            data.append(row)
+        panel.set_title(column, fontsize=9)
+        panel.grid(visible=True, axis="x", color=ROLES["faint"], linewidth=0.5)
+        for side in ("top", "right"):
+            panel.spines[side].set_visible(False)
+    axes[0].set_yticks(range(len(rows)), [told["table"]["row"] for _, told in rows])
+    axes[0].invert_yaxis()
+    title = f"{subject.name}: every column over the rows, {scale} scale"
+    caption = f"{title}.  Boxes: quartiles and median of our runs, points the runs; diamonds: printed."
+    name = f"boxes-{subject.name}-{scale}"
+    header = ("row", "column", "least", "lower quartile", "median", "upper quartile", "largest", "printed")
+    return Drawing(name, title, caption, svg_of(figure, name, title), header, data)
+
+
+def _quartiles(values: list[float]) -> list[float]:
+    import numpy as np
+
+    return [float(x) for x in np.quantile(values, [0, 0.25, 0.5, 0.75, 1])]
+
+
+def _box(panel: Any, values: list[float], at: int) -> None:
+    least, low, middle, high, largest = _quartiles(values)
+    line: dict[str, Any] = {"color": ROLES["series-1"], "linewidth": 0.9}
+    panel.plot([least, largest], [at, at], **line)
+    panel.barh(at, high - low, left=low, height=0.5, color=ROLES["heat-1"], edgecolor=ROLES["series-1"], linewidth=0.9)
+    panel.plot([middle, middle], [at - 0.25, at + 0.25], **line)
+    panel.plot(values, [at] * len(values), marker="o", markersize=1.8, linewidth=0, color=ROLES["series-1"])
+
+
+@in_plain_settings
+def learning(subject: Subject, scale: str, path: str = "train.loss") -> Drawing | None:
+    """The mean of a figure over the runs against the epoch, row by row, with the band of all runs."""
+    rows = [
+        (told["table"]["row"], told["curves"])
+        for _, told in rows_of(subject, scale)
+        if (told.get("curves") or {}).get(path)
+    ]
+    if not rows or len(rows[0][1]["epoch"]) < 2:
+        return None
+    step = max(1, -(-len(rows) // _NO_CURVES))
+    shown = rows[::step]
+    figure, axes = new_figure(4.6, 2.7 + 0.17 * len(shown))
+    data = []
+    for index, (name, curves) in enumerate(shown):
+        at = [number(epoch) for epoch in curves["epoch"]]
+        band = {which: [number(value) for value in curves[path][which]] for which in ("mean", "least", "largest")}
+        colour = ROLES[f"series-{index % 4 + 1}"]
+        dashes: Any = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)))[index // 4 % 3]
+        axes.plot(at, band["mean"], label=name, color=colour, linestyle=dashes, linewidth=1.1)
+        axes.fill_between(at, band["least"], band["largest"], color=colour, alpha=0.15, linewidth=0)
+        data += [(name, short(x), *map(short, values)) for x, *values in zip(at, *(band[w] for w in band), strict=True)]
+    if min(min(number(v) for v in curves[path]["least"]) for _, curves in shown) > 0:
+        axes.set_yscale("log")
+        axes.minorticks_off()
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(path.replace(".", " "))
+    axes.grid(visible=True, color=ROLES["faint"], linewidth=0.5)
+    figure.legend(loc="outside upper center", ncols=2, frameon=False, fontsize=8, handlelength=2.6)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    title = f"{subject.name}: {path.replace('.', ' ')} over training, {scale} scale"
+    caption = f"{title}.  Lines: means over runs; bands: least to largest."
+    name = f"learning-{subject.name}-{scale}-{path}"
+    return Drawing(
+        name, title, caption, svg_of(figure, name, title), ("row", "epoch", "mean", "least", "largest"), data
+    )
