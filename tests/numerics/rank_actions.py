@@ -57,6 +57,16 @@ def local_norm(V, method_id, said, prox):
     return Candidate(kind="parametrization", function=function, put_on=_registered)
 
 
+def flattened(V, method_id, said, prox):
+    """Unit rows by a view of the kernels, as if they were whole."""
+
+    def function(X):
+        rows = X.flatten(1)
+        return (rows / rows.norm(dim=1, keepdim=True)).reshape(X.shape)
+
+    return Candidate(kind="parametrization", function=function, put_on=_registered)
+
+
 def refused(V, method_id, said, prox):
     """A map that every process refuses of a distributed weight."""
 

@@ -9,6 +9,7 @@ import pytest
 from wnverify.finding import Verdict
 from wnverify.numerics import sharding
 from wnverify.numerics.sharding import sharded
+from wnverify.numerics.shards import trial
 from wnverify.numerics.shards.group import AloneError, Group, LostError
 from wnverify.numerics.shards.kept import groups
 
@@ -35,6 +36,32 @@ def test_a_method_of_each_kind_is_the_same_under_every_way_of_distributing(metho
         assert {"value", "columns"} & {route.figures["of"] for route in finding.routes}
         assert {"gradient", "step"} <= {route.figures["of"] for route in finding.routes}
         assert all(route.ratio <= 1 for route in finding.routes)
+
+
+UNEVEN = ((4, 3, 3), (2, 5, 2, 3))
+
+
+@pytest.mark.parametrize("method", ["weight_normalization", "norm_loss", "stiefel_layer"])
+def test_kernels_that_are_cut_unevenly_are_the_whole_ones(method, monkeypatch):
+    """Three or five input channels over two processes: value, gradient and step are right, nothing is refused."""
+    monkeypatch.setattr(sharding, "SHAPES", UNEVEN)
+    monkeypatch.setattr(trial, "WAYS", ("shard1",))
+    (found,) = sharded([method], quick=True)
+    assert found.verdict is Verdict.PASS, found.message
+    assert {"value", "gradient", "step"} <= {route.figures["of"] for route in found.routes}
+    for route in found.routes:
+        assert route.ratio <= 1
+        assert {"4x3x3 float64", "2x5x2x3 float64"} <= set(route.figures["cases"])
+
+
+def test_a_map_that_flattens_what_is_cut_unevenly_is_refused_by_torch(monkeypatch):
+    """Without copies first PyTorch refuses the view: unsupported, with its words."""
+    monkeypatch.setattr(sharding, "SHAPES", UNEVEN)
+    monkeypatch.setattr(sharding, "MAKER", "rank_actions:flattened")
+    monkeypatch.setattr(trial, "WAYS", ("shard1",))
+    (found,) = sharded(["weight_normalization"], quick=True)
+    assert found.verdict is Verdict.UNSUPPORTED
+    assert "not evenly divisible" in found.message
 
 
 def test_what_is_gathered_is_a_figure():

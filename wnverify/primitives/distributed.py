@@ -71,6 +71,22 @@ def filled(tensor: Tensor) -> Tensor:
     return tensor
 
 
+def flattening(weight: Tensor) -> Tensor:
+    """``weight``, whose axes from the second on may be made one: in copies along each axis of the mesh that cuts the
+    second unevenly, or one behind it.  PyTorch views such parts as no part of the flattened axis and refuses."""
+    mesh = _mesh(weight)
+    if mesh is None or weight.dim() < 3:
+        return weight
+    from torch.distributed.tensor import Replicate, Shard
+
+    def uneven(axis: int, placement: Any) -> bool:
+        cut = placement.dim % weight.dim() if isinstance(placement, Shard) else 0
+        return cut > 1 or (cut == 1 and weight.shape[1] % mesh.size(axis) > 0)
+
+    whole = [Replicate() if uneven(axis, each) else each for axis, each in enumerate(weight.placements)]  # type: ignore[attr-defined]
+    return weight.redistribute(mesh, whole)  # type: ignore[attr-defined, no-any-return]
+
+
 def settled(tensor: Tensor) -> Tensor:
     """``tensor`` with no reduction pending: PyTorch lets a sum pass through a pending norm, as if that were linear."""
     mesh = _mesh(tensor)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from wnverify.primitives.distributed import flattening
 from wnverify.primitives.rules import check_weight
 
 
@@ -28,7 +29,7 @@ def to_rows(weight: Tensor, dim: int, groups: int) -> Tensor:
     if 0 in weight.shape:
         raise ValueError(f"V must have no empty axis; got shape {tuple(weight.shape)}")
     if dim == 0:
-        return weight.flatten(1)
+        return flattening(weight).flatten(1)
     if weight.shape[0] % groups:
         raise ValueError(f"groups must divide the first axis of V; got groups={groups}, shape {tuple(weight.shape)}")
     grouped = weight.reshape(groups, -1, *weight.shape[1:]).transpose(1, 2)

@@ -21,6 +21,7 @@ from torch.optim import SGD, Optimizer
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from wnverify.primitives.distributed import aligned, beside, whole
+from wnverify.primitives.layout import to_rows
 
 PLACEMENTS: Final = ("shard0", "shard1", "replicate")
 WAYS: Final = (*PLACEMENTS, "fsdp", "ddp")
@@ -93,7 +94,7 @@ def _as_tensor(
     answer["value"] = listed(W)
     if of.kind == "projection":
         if of.transform is not None:
-            answer["gradient"] = listed(of.transform(place(V).flatten(1), place(A).flatten(1)))
+            answer["gradient"] = listed(of.transform(to_rows(place(V), 0, 1), to_rows(place(A), 0, 1)))
         return answer | ({"step": _constrained_step(of, place, V, A, rate)} if step else {})
     if list(W.shape) != (list(A.shape) if of.kind == "parametrization" else []):
         return answer
