@@ -33,6 +33,7 @@ parts: setup bench
 	$(BIN)/python -m wnverify selftest --json reports/parts/selftest.json >/dev/null || test $$? -eq 1
 	$(BIN)/python -m wnverify audit --all-methods --json reports/parts/audit.json >/dev/null || test $$? -eq 1
 	$(BIN)/python -m wnverify numerics --timeout 600 --json reports/parts/numerics.json >/dev/null || test $$? -eq 1
+	$(BIN)/python -m wnverify train 'l1inf.table[12]*' --scale paper --json reports/parts/experiments.paper.json >/dev/null
 
 # The reference report of this version, kept in the repository.
 reference: parts

@@ -16,6 +16,7 @@ from wnverify.auditing.catalogued import every_method
 from wnverify.auditing.selftest import selftest_items
 from wnverify.auditing.suite import specs_of
 from wnverify.bounding.topics import items as theory_items
+from wnverify.experiments.listing import trained_methods
 from wnverify.methods.catalogue import Method
 from wnverify.numerics.topics import CHEAPEST, FEW, PATIENCE, QUICK, TOPICS, WHOLE, Topic, judged
 from wnverify.workitem import WorkItem
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 
 BESIDES: Final = ("torch.nn.utils.parametrizations:weight_norm",)
 """What the report audits beside the methods of the catalogue."""
-SECONDS: Final = {"claim": 0.05, "theory": 0.9, "audit": 2.2, "selftest": 1.9}
-"""What one claim, one topic of theory, one audited subject and one planted fault take on average, on one core."""
+SECONDS: Final = {"claim": 0.05, "theory": 0.9, "audit": 2.2, "selftest": 1.9, "training": 4.0}
+"""What one claim, one topic of theory, one audited subject, one planted fault and one short training run take on
+average, on one core."""
 SLOW_CLAIMS: Final[Mapping[str, float]] = {
     "L1-T1-REPRO": 2.1,
     "L1-T2-REPRO": 2.1,
@@ -85,6 +87,7 @@ def plan(mode: str, seed: int, **limits: Any) -> Plan:
             timed.append((item, SLOW_CLAIMS.get(item.check, SECONDS["claim"])))
     if not quick:
         timed += [(item, SECONDS["theory"]) for item in theory_items(seed, mode != "full", limits)]
+        timed += [(item, SECONDS["training"]) for item in short_run_items(seed, quick=mode != "full", **limits)]
     for topic in TOPICS:
         timed += _numerics(topic, mode, seed, limits)
     if mode == "full":
@@ -105,11 +108,16 @@ def left_out(mode: str) -> list[str]:
     said = []
     if mode == "quick":
         said += [
-            f"Claims are decided with fewer points, {', '.join(SLOW_CLAIMS)} not at all, and the theory is left out.",
+            f"Claims are decided with fewer points, {', '.join(SLOW_CLAIMS)} not at all; theory and short training "
+            "runs are left out.",
             f"Of methods only {', '.join(CHEAPEST)} are audited.",
         ]
     if mode == "default":
-        said += ["Theory is asked with fewer points.", "Audits are quick, and leave out the options of methods."]
+        said += [
+            "Theory is asked with fewer points, short training runs have fewer samples.",
+            "Audits are quick, and leave out the options of methods.",
+        ]
+    said.append("The papers' experiments are not trained: what is known of them comes from stored parts.")
     if mode != "full":
         said.append("The planted faults are not run: how many are caught is known from a stored part alone.")
     for effort, words in (
@@ -149,6 +157,23 @@ def _claim_item(claim: Claim, quick: bool, limits: Mapping[str, Any]) -> WorkIte
         statement=claim.statement,
         **limits,
     )
+
+
+def short_run_items(seed: int, *, quick: bool, **limits: Any) -> list[WorkItem]:
+    """One work item for each method that is trained on the digits."""
+    return [
+        WorkItem(
+            id=f"experiment/{method.id}/digits",
+            function="wnverify.experiments.shortruns:short_run",
+            arguments={"method_id": method.id, "seed": seed, "quick": quick},
+            kind="experiment",
+            subject=method.id,
+            check="digits",
+            statement="The method trains on the digits: the loss falls, what it declares holds, its state survives.",
+            **limits,
+        )
+        for method in trained_methods()
+    ]
 
 
 def _audited(mode: str) -> list[TargetSpec]:

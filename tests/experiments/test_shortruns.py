@@ -6,7 +6,8 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from wnverify.experiments import shortruns
-from wnverify.experiments.shortruns import plain_run, short_run, trained
+from wnverify.experiments.listing import trained_methods
+from wnverify.experiments.shortruns import plain_run, short_run
 from wnverify.experiments.training import invariants, loop
 from wnverify.finding import Verdict
 
@@ -23,7 +24,7 @@ DECLARING = {
 }
 
 
-@pytest.mark.parametrize("method", [row.id for row in trained()])
+@pytest.mark.parametrize("method", [row.id for row in trained_methods()])
 def test_every_method_trains(method):
     """The loss falls, what is declared of the weights holds at every step, the state survives."""
     findings = {finding.check: finding for finding in short_run(method, quick=True)}

@@ -10,9 +10,12 @@ from typing import Final
 
 from wnverify.experiments.data.sources import SOURCES
 from wnverify.experiments.experiment import Experiment
+from wnverify.methods.catalogue import Method, methods
 
 MODULES: Final = ("cwn", "cwo", "dswn", "l1inf", "norm_loss")
 """Modules of ``published``; the id of an experiment begins with its module's name and a dot."""
+NOT_TRAINED: Final = {"penalty_schedule": "a schedule of a penalty's factor, no method by itself"}
+"""Methods without a short run of their own, and why."""
 _ID: Final = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
 
 
@@ -59,3 +62,8 @@ def chosen(patterns: Sequence[str]) -> list[Experiment]:
 def reads(experiment: Experiment, scale: str) -> str:
     """What a directory must hold for this scale; empty where nothing is read."""
     return SOURCES[experiment.scales[scale].data].reads
+
+
+def trained_methods() -> tuple[Method, ...]:
+    """The methods that a short run is made with (see ``shortruns``)."""
+    return tuple(m for m in methods() if m.kind != "out of scope" and m.id not in NOT_TRAINED)

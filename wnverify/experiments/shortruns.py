@@ -26,7 +26,7 @@ from wnverify.experiments.training.schedules import Schedule
 from wnverify.experiments.training.settings import PLAIN, Settings
 from wnverify.finding import Evidence, Finding, Json, Verdict, seed_of
 from wnverify.methods.application.apply import implementation
-from wnverify.methods.catalogue import Method, find, methods
+from wnverify.methods.catalogue import Method, find
 from wnverify.oracles.ratio import Ratio
 
 NETWORK: Final = "cnn_digits"
@@ -54,12 +54,6 @@ OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "dropout": {"p": 0.1},
 }
 """Strengths at which a few steps on the digits can be seen to learn; what is not here has its defaults."""
-SKIPPED: Final = {"penalty_schedule": "a schedule of a penalty's factor, no method by itself"}
-
-
-def trained() -> tuple[Method, ...]:
-    """The methods that a short run is made with."""
-    return tuple(m for m in methods() if m.kind != "out of scope" and m.id not in SKIPPED)
 
 
 def short_run(method_id: str, seed: int = 0, quick: bool = False, method: str | None = None) -> list[Finding]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from wnverify.finding import Finding, number
@@ -12,6 +13,8 @@ from wnverify.report.tables import Table
 from wnverify.report.wording import short
 
 SCALES: Final = ("paper", "small", "smoke")
+SHORT: Final = "digits."
+_FIGURES: Final = ("loss_before", "loss_after", "test_error")
 _NO_CURVES: Final = 6
 """Rows of which curves are drawn, evenly over the table."""
 
@@ -46,7 +49,9 @@ def tables_of(subject: Subject) -> list[Table]:
         place = rows[0][0].place or ""
         runs = max(told["runs"] for _, told in rows)
         title = f"{subject.name}: {place}, {scale} scale, {runs} runs a row"
-        caption = "Ours with its 95 % interval over runs; after the bar what is printed, with ✓ where it lies inside."
+        caption = (
+            "Ours with its 95 % interval; after the bar what is printed: ✓ inside, ✕ further off than chance allows."
+        )
         made.append(Table(title, caption, ("row", *columns, "verdict"), lines))
     return made
 
@@ -59,12 +64,60 @@ def _cell(cell: Mapping[str, Any] | None) -> str:
         text += f" ± {short(number(cell['high']) - number(cell['mean']))}"
     if cell.get("printed"):
         inside = cell.get("in_interval")
-        text += f" | {cell['printed'].strip('*')}" + (" ✓" if inside else "")
+        beyond = cell.get("expected") is False
+        text += f" | {cell['printed'].strip('*')}" + (" ✓" if inside else " ✕" if beyond else "")
     return text
 
 
 def _figure(value: Any) -> str:
     return short(number(value))
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """What a page shows of one experiment; ``decided``: what was read into the paper's text."""
+
+    tables: Sequence[Table]
+    drawings: Sequence[Drawing]
+    decided: Sequence[str]
+
+
+def shown(subject: Subject) -> Shown:
+    """Tables and drawings of every scale that was run."""
+    drawn = [draw(subject, scale) for scale in SCALES for draw in (boxes, learning)]
+    rows = [finding for scale in SCALES for finding, _ in rows_of(subject, scale)]
+    decided = list(dict.fromkeys(said for finding in rows for said in finding.conditions))
+    return Shown(tables_of(subject), [each for each in drawn if each], decided)
+
+
+def is_row(finding: Finding) -> bool:
+    """Whether a finding is a row of such a table."""
+    return finding.kind == "experiment" and finding.check.endswith(".row")
+
+
+def short_runs(subjects: Sequence[Subject]) -> Table:
+    """A row for each method that was trained on the digits for a short run."""
+    rows = []
+    for subject in subjects:
+        found = {finding.check: finding for finding in subject.findings if finding.check.startswith(SHORT)}
+        if not found:
+            continue
+        figures: Mapping[str, Any] = next(
+            (f.routes[0].figures for f in (found.get(f"{SHORT}learns"),) if f and f.routes), {}
+        )
+        told = [short(number(figures[name])) if name in figures else "–" for name in _FIGURES]
+        kept = found.get(f"{SHORT}invariant")
+        ratio = f", ratio {short(kept.routes[0].ratio)}" if kept and kept.routes else ""
+        verdicts = [str(found[name].verdict) if name in found else "–" for name in (f"{SHORT}learns", f"{SHORT}state")]
+        rows.append((subject.name, *told, verdicts[0], str(kept.verdict) + ratio if kept else "–", verdicts[1]))
+    caption = "Every method for a short run on scikit-learn's digits: an integration check, no measure of the method."
+    header = ("method", "loss before", "loss after", "test error", "learns", "declared holds", "state survives")
+    return Table("Short runs on the digits", caption, header, rows)
+
+
+def is_quiet_short_run(subject: Subject) -> bool:
+    """Whether the table of short runs says all that there is."""
+    return not subject.loud and all(finding.check.startswith(SHORT) for finding in subject.findings)
 
 
 @in_plain_settings

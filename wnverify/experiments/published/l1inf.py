@@ -203,8 +203,8 @@ FIRST_ONLY: Final = classification(
     "l1inf.table2_first_layer",
     "Classification over c, the first layer alone projected",
     "the first layer alone is projected: the definition of S_c has all hidden layers, but then outputs are of the "
-    "order of c³ times the output weights, which must grow to 10⁶ at c = 0.01; Fig. 3 shows the first layer.  Zeros are those of that layer: "
-    "of all weights it has but 89 %",
+    "order of c³ times the output weights, which must grow to 10⁶ at c = 0.01; Fig. 3 shows the first layer.  Zeros "
+    "are those of that layer: of all weights it has but 89 %",
     {"layers": FIRST_LAYER},
     {"sparsity %": "layers.1.zero", "sparsity %, at most 0.001": "layers.1.small"},
 )

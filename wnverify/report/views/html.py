@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from wnverify.finding import Finding, Json, Verdict, slug
 from wnverify.report import digest as digests
-from wnverify.report import figures, tables, wording
+from wnverify.report import figures, tables, trained, wording
 from wnverify.report.digest import Digest, Subject
 from wnverify.report.drawing import Drawing
 from wnverify.report.made import made_of, note_of
@@ -64,6 +64,8 @@ def render(doc: Mapping[str, Any], *, loader: jinja2.BaseLoader | None = None) -
         ratios=[drawn for family in _MAPPED if (drawn := figures.ratio_map(data.groups["method"], family))],
         conditioning=[drawn for method in data.groups["method"] if (drawn := figures.conditioning(method))],
         curves=curves(data),
+        trained={group.name: trained.shown(group) for group in data.groups["experiment"]},
+        short_runs=trained.short_runs(data.groups["experiment"]),
         grids=tables.grids(data),
         tables=tables.numbers(data),
         costs=figures.cost_and_accuracy(data),
@@ -202,5 +204,7 @@ def _environment(loader: jinja2.BaseLoader | None) -> jinja2.Environment:
         quiet=digests.QUIET,
         remark=remark,
         note_of=note_of,
+        is_row=trained.is_row,
+        is_quiet_short_run=trained.is_quiet_short_run,
     )
     return made

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from wnverify.finding import Finding
-from wnverify.report import tables
+from wnverify.report import tables, trained
 from wnverify.report.digest import Digest, Subject, digest, worst_ratio
 from wnverify.report.made import made_of, note_of
 from wnverify.report.trust import Trust
@@ -44,8 +44,10 @@ def render(doc: Mapping[str, Any]) -> str:
         if data.groups[kind]:
             lines += [f"## {title}", ""]
             lines += _numerics(data) if kind == "method" else []
+            lines += _table(trained.short_runs(data.groups[kind])) if kind == "experiment" else []
             for subject in data.groups[kind]:
-                lines += _subject(data, subject)
+                if not (kind == "experiment" and trained.is_quiet_short_run(subject)):
+                    lines += _subject(data, subject)
     if data.selftest.findings:
         lines += ["## Selftest", "", *_families(data.selftest)]
         for finding in data.selftest.loud:
@@ -80,9 +82,14 @@ def _numerics(data: Digest) -> list[str]:
         ]
         lines += [f"### {grid.title}", "", text(grid.caption), "", *table(header, rows)]
     for made in tables.numbers(data):
-        rows = [tuple(text(cell) for cell in row) for row in made.rows]
-        lines += [f"### {made.title}", "", text(made.caption), "", *table(tuple(map(text, made.header)), rows)]
+        lines += _table(made)
     return lines
+
+
+def _table(made: tables.Table) -> list[str]:
+    rows = [tuple(text(cell) for cell in row) for row in made.rows]
+    listed = table(tuple(map(text, made.header)), rows)
+    return [f"### {text(made.title)}", "", text(made.caption), "", *listed] if rows else []
 
 
 def _gallery(data: Digest) -> list[str]:
@@ -161,8 +168,10 @@ def _subject(data: Digest, subject: Subject) -> list[str]:
         lines += [f"- {label}: {text(', '.join(items) or none)}" for label, items, none in subject.scope]
         lines.append("")
     if subject.kind in ("claim", "theory", "experiment"):
-        rows = [(code(f.check), tag(f), f.strength or "–", text(one_line(f.statement))) for f in subject.findings]
+        said = [f for f in subject.findings if not trained.is_row(f)]
+        rows = [(code(f.check), tag(f), f.strength or "–", text(one_line(f.statement))) for f in said]
         lines += table(("Id", "Verdict", "Strength", "Statement"), rows)
+        lines += _trained(subject)
         lines += _errata(subject)
     elif subject.kind == "check":
         lines += _families(subject)
@@ -170,8 +179,13 @@ def _subject(data: Digest, subject: Subject) -> list[str]:
         rows = [(code(f.check), code(f.case or "all"), tag(f), short(worst_ratio(f))) for f in subject.findings]
         lines += table(("Check", "Case", "Verdict", "Ratio"), rows)
     for finding in subject.loud:
-        lines += _full(data, finding)
+        lines += [] if trained.is_row(finding) else _full(data, finding)
     return lines
+
+
+def _trained(subject: Subject) -> list[str]:
+    """The tables of an experiment beside the printed ones."""
+    return [line for made in trained.tables_of(subject) for line in _table(made)]
 
 
 def _errata(subject: Subject) -> list[str]:

@@ -1,0 +1,264 @@
+"""One run as a finding, runs as a table with verdicts, on experiments made for the purpose."""
+
+import dataclasses
+
+import pytest
+
+from wnverify.experiments import listing, tables, trials
+from wnverify.experiments.experiment import Expectation, Experiment, Scale, Variant
+from wnverify.experiments.training.loop import DivergedError
+from wnverify.finding import Finding, Verdict, dumps, unique
+
+SEEDS = 7
+
+
+def made(**changes):
+    """A planned experiment with two rows and one claim: B has the smaller error."""
+    given = {
+        "id": "cwn.planted",
+        "paper": "cwn",
+        "place": "Table 9",
+        "title": "Planted",
+        "settings": {"network": "cnn_digits", "epochs": 1, "batch": 32, "rate": 0.05},
+        "variants": (
+            Variant(name="A"),
+            Variant(name="B = ∞", settings={"method": "weight_decay"}, printed={"err": "3.0"}),
+        ),
+        "scales": {
+            "smoke": Scale(data="digits", seeds=2, samples=64),
+            "paper": Scale(data="digits", seeds=SEEDS, samples=64, rows={"B = ∞": {"options": {"factor": 1e-3}}}),
+        },
+        "columns": {"err": "test.error"},
+        "units": {"err": "%"},
+        "expectations": (
+            Expectation(id="less", statement="B errs less.", place="p", figure="test.error", less="B = ∞", more="A"),
+        ),
+    }
+    return Experiment(**given | changes)
+
+
+def runs(experiment, values, scale="paper"):
+    """Trials as they come from a journal, with these figures."""
+    found = []
+    for row, each in values.items():
+        for seed, value in enumerate(each):
+            told = (
+                {"diverged": "at step 3"}
+                if value is None
+                else {
+                    "cells": dict.fromkeys(set(experiment.columns.values()), value),
+                    "curve": {"epoch": [1, 2], **{path: [2 * value, value] for path in trials.CURVES}},
+                }
+            )
+            finding = trials.finding_of(experiment, trials.row_of(experiment, row), scale, seed, told)
+            found.append(Finding.from_json(finding.to_json()))
+    return found
+
+
+LOW = [0.010, 0.012, 0.011, 0.009, 0.010, 0.013, 0.011]
+HIGH = [0.031, 0.029, 0.032, 0.030, 0.028, 0.031, 0.030]
+MIXED = [0.030, 0.010, 0.031, 0.009, 0.030, 0.011, 0.010]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "verdict"),
+    [(HIGH, LOW, Verdict.HOLDS), (LOW, HIGH, Verdict.REFUTED), (LOW, MIXED, Verdict.UNDECIDED)],
+    ids=["holds", "refuted", "undecided"],
+)
+def test_a_claim_is_decided_over_seeds(a, b, verdict):
+    """Each of the three verdicts, by the planted difference alone."""
+    experiment = made()
+    found = tables.table(experiment, "paper", runs(experiment, {"A": a, "B = ∞": b}))
+    claim = next(f for f in found if f.check == "paper.expected")
+    assert claim.verdict is verdict
+    assert "95 % interval" in claim.message
+
+
+def test_a_factor_moves_the_claim():
+    """A third of A's error is not more than B's: the claim with that factor is refuted."""
+    claim = dataclasses.replace(made().expectations[0], factor=0.2)
+    experiment = made(expectations=(claim,))
+    found = tables.table(experiment, "paper", runs(experiment, {"A": HIGH, "B = ∞": LOW}))
+    assert found[-1].verdict is Verdict.REFUTED
+
+
+def test_few_runs_decide_nothing_and_say_how_many_would():
+    """Two pairs of runs, whatever their difference."""
+    experiment = made()
+    found = tables.table(experiment, "smoke", runs(experiment, {"A": HIGH[:2], "B = ∞": LOW[:2]}, "smoke"))
+    assert found[-1].verdict is Verdict.UNDECIDED
+    assert "2 pairs cannot decide 1 claims, 6 can" in found[-1].message
+
+
+def test_a_single_run_decides_nothing():
+    """One run a row has a figure and no interval."""
+    experiment = made()
+    row_a, row_b, claim = tables.table(experiment, "paper", runs(experiment, {"A": HIGH[:1], "B = ∞": LOW[:1]}))
+    assert {row_a.verdict, row_b.verdict, claim.verdict} == {Verdict.UNDECIDED}
+    assert "expected" not in row_b.routes[0].figures["table"]["cells"]["err"]
+
+
+def test_a_diverged_run_leaves_its_claim_open():
+    """The mean of the runs that are left would be a choice."""
+    experiment = made()
+    found = tables.table(experiment, "paper", runs(experiment, {"A": HIGH, "B = ∞": [None, *LOW[1:]]}))
+    row, claim = found[1], found[2]
+    assert row.verdict is Verdict.UNDECIDED
+    assert "1 runs diverged" in row.message
+    assert claim.verdict is Verdict.UNDECIDED
+    assert "diverged" in claim.message
+
+
+def cell(found, row=1):
+    return found[row].routes[0].figures["table"]["cells"]["err"]
+
+
+@pytest.mark.parametrize(
+    ("printed", "decided", "verdict"),
+    [
+        ("1.1", (), Verdict.HOLDS),
+        ("3.0", (), Verdict.REFUTED),
+        ("3.0", ("a step size",), Verdict.UNDECIDED),
+        ("1.3", (), Verdict.UNDECIDED),
+    ],
+    ids=["inside", "beyond", "beyond-but-open", "between"],
+)
+def test_a_printed_cell_is_judged_at_the_papers_scale(printed, decided, verdict):
+    """Inside our interval, beyond chance, beyond it where the text was open, and between."""
+    rows = (Variant(name="A"), Variant(name="B = ∞", printed={"err": printed}))
+    experiment = made(variants=rows, decided=decided)
+    found = tables.table(experiment, "paper", runs(experiment, {"A": HIGH, "B = ∞": LOW}))
+    assert found[1].verdict is verdict
+    assert cell(found)["in_interval"] is (verdict is Verdict.HOLDS)
+
+
+def test_a_printed_cell_is_not_judged_at_another_scale():
+    """Small runs stand beside the printed number and say nothing of it."""
+    experiment = made()
+    found = tables.table(experiment, "smoke", runs(experiment, {"A": HIGH, "B = ∞": LOW}, "smoke"))
+    assert found[1].verdict is Verdict.UNDECIDED
+    assert cell(found)["expected"] is False
+
+
+def test_a_cell_is_in_the_papers_unit():
+    """A share is shown in percent, with the mean, the interval and every run."""
+    experiment = made()
+    found = cell(tables.table(experiment, "paper", runs(experiment, {"A": HIGH, "B = ∞": LOW})))
+    assert found["values"] == [100 * value for value in LOW]
+    assert found["low"] < found["mean"] < found["high"]
+
+
+def test_the_best_run_is_taken_where_the_paper_takes_it():
+    """Of an error the least."""
+    experiment = made(over_runs={"err": "best"})
+    found = cell(tables.table(experiment, "paper", runs(experiment, {"A": HIGH, "B = ∞": LOW})))
+    assert found["shown"] == 100 * min(LOW)
+
+
+def test_findings_are_a_document():
+    """Ids are distinct and plain, figures strict JSON, the order of trials is nothing."""
+    experiment = made()
+    given = runs(experiment, {"A": HIGH, "B = ∞": LOW})
+    found = unique(tables.table(experiment, "paper", given))
+    assert dumps([f.to_json() for f in found]) == dumps(
+        [f.to_json() for f in unique(tables.table(experiment, "paper", given[::-1]))]
+    )
+
+
+@pytest.fixture
+def planted(monkeypatch):
+    """``cwn.planted`` is an experiment as far as a trial knows."""
+    experiment = made()
+    monkeypatch.setattr(trials, "find", lambda name: experiment)
+    return experiment
+
+
+def test_a_trial_trains_a_row(planted):
+    """Every column's figure and the curves, the same again with the same seed, another with another."""
+    (found,) = trials.trial("cwn.planted", "B = ∞", 0, "paper")
+    figures = found.routes[0].figures
+    assert found.verdict is Verdict.UNDECIDED
+    assert found.id == "experiment/cwn.planted/paper.trial/B-=-infinity,seed=0"
+    assert 0 <= figures["cells"]["test.error"] <= 1
+    assert figures["curve"]["epoch"] == [1]
+    assert dumps(trials.trial("cwn.planted", "B = ∞", 0, "paper")[0].to_json()) == dumps(found.to_json())
+    (other,) = trials.trial("cwn.planted", "B = ∞", 1, "paper")
+    assert other.routes[0].figures["curve"] != figures["curve"]
+
+
+def test_an_interrupted_trial_goes_on(planted, monkeypatch, tmp_path):
+    """A run that was killed after its first checkpoint gives what an uninterrupted one gives, and leaves no file."""
+    longer = dataclasses.replace(planted, settings={**planted.settings, "epochs": 3})
+    monkeypatch.setattr(trials, "find", lambda name: longer)
+    (whole,) = trials.trial("cwn.planted", "A", 0, "smoke")
+    right, began = trials.train, []
+
+    def killed(settings, data, **given):
+        def watch(record):
+            raise KeyboardInterrupt
+
+        return right(settings, data, **given, watch=watch)
+
+    monkeypatch.setattr(trials, "train", killed)
+    with pytest.raises(KeyboardInterrupt):
+        trials.trial("cwn.planted", "A", 0, "smoke", folder=str(tmp_path / "run"))
+    assert (tmp_path / "run").exists()
+
+    def seen(settings, data, **given):
+        return right(settings, data, **given, watch=lambda record: began.append(record["epoch"]))
+
+    monkeypatch.setattr(trials, "train", seen)
+    (resumed,) = trials.trial("cwn.planted", "A", 0, "smoke", folder=str(tmp_path / "run"))
+    assert began == [2, 3]
+    assert dumps(resumed.to_json()) == dumps(whole.to_json())
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_diverged_trial_is_a_result(planted, monkeypatch):
+    """The message goes into the figures; nothing is raised."""
+
+    def diverged(*args, **given):
+        raise DivergedError("the loss is nan at step 3")
+
+    monkeypatch.setattr(trials, "train", diverged)
+    (found,) = trials.trial("cwn.planted", "A", 0, "smoke")
+    assert found.routes[0].figures["diverged"] == "the loss is nan at step 3"
+
+
+def test_a_missing_figure_is_named():
+    """A column that a record does not have."""
+    with pytest.raises(ValueError, match=r"no figure 'test.top9': at 'top9' there is loss"):
+        trials.figure({"test": {"loss": 1.0}}, "test.top9")
+
+
+def test_fewer_samples_are_the_same_ones_for_every_row():
+    """The limit of a row is a part of what the scale's limit gives."""
+    scale = Scale(data="digits", seeds=1, samples=64)
+    all_, few = (trials.samples_of(Variant(name="A", samples=n), scale, 3, None).train for n in (None, 16))
+    assert len(all_) == 64
+    assert (few.x == all_.x[:16]).all()
+
+
+def test_every_experiment_is_listed_once():
+    """All five papers, ids beginning with the module's name; a row's name is a distinct part of an id."""
+    found = listing.all_experiments()
+    assert {name.partition(".")[0] for name in found} == set(listing.MODULES)
+    for experiment in found.values():
+        names = {trials.plain_name(variant.name) for variant in experiment.variants}
+        assert len(names) == len(experiment.variants), experiment.id
+        trials.id_of(experiment, experiment.variants[0].name, "paper", 0)
+
+
+def test_an_unknown_experiment_is_an_error():
+    """The message lists what there is."""
+    with pytest.raises(ValueError, match=r"l1inf\.table1"):
+        listing.find("l1inf.table9")
+
+
+def test_a_foreign_id_is_refused(monkeypatch):
+    """An experiment of one paper in another's module."""
+    from wnverify.experiments.published import cwn
+
+    monkeypatch.setattr(cwn, "EXPERIMENTS", (made(id="dswn.table1"),))
+    with pytest.raises(ValueError, match=r"id must be cwn\.WORD"):
+        listing.of_module("cwn")
