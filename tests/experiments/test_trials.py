@@ -231,6 +231,13 @@ def test_a_missing_figure_is_named():
         trials.figure({"test": {"loss": 1.0}}, "test.top9")
 
 
+def test_a_layers_name_may_have_dots():
+    """The figure of layer 1.0, beside a layer 1."""
+    layers = {"layers": {"1": {"zero": 0.25}, "1.0": {"zero": 0.5}}}
+    assert trials.figure(layers, "layers.1.0.zero") == 0.5
+    assert trials.figure(layers, "layers.1.zero") == 0.25
+
+
 def test_fewer_samples_are_the_same_ones_for_every_row():
     """The limit of a row is a part of what the scale's limit gives."""
     scale = Scale(data="digits", seeds=1, samples=64)

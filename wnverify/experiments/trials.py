@@ -136,14 +136,21 @@ def every(settings: Settings, samples: int) -> int:
 
 
 def figure(record: Mapping[str, Any], path: str) -> float:
-    """The number at a dotted path of a record; ``ValueError`` naming what there is where it is missing."""
+    """The number at a dotted path of a record, whose keys may have dots; ``ValueError`` where it is missing."""
     found: Any = record
-    for name in path.split("."):
-        if not isinstance(found, Mapping) or name not in found:
-            known = ", ".join(found) if isinstance(found, Mapping) else "nothing"
-            raise ValueError(f"a record has no figure {path!r}: at {name!r} there is {known}")
-        found = found[name]
+    rest = path
+    while rest:
+        names = [name for name in found if rest == name or rest.startswith(f"{name}.")] if _nests(found) else []
+        if not names:
+            known = ", ".join(found) if _nests(found) else "nothing"
+            raise ValueError(f"a record has no figure {path!r}: at {rest!r} there is {known}")
+        name = max(names, key=len)
+        found, rest = found[name], rest[len(name) + 1 :]
     return float(found)
+
+
+def _nests(found: object) -> bool:
+    return isinstance(found, Mapping)
 
 
 def _cells(experiment: Experiment, run: Run) -> dict[str, Json]:

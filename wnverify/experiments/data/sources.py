@@ -30,6 +30,8 @@ SOURCES: Final = {
     for source in (
         Source("regression", f"{_HERE}.synthetic:regression"),
         Source("classification", f"{_HERE}.synthetic:classification"),
+        Source("regression_folds", f"{_HERE}.synthetic:regression_folds"),
+        Source("classification_folds", f"{_HERE}.synthetic:classification_folds"),
         Source("digits", f"{_HERE}.embedded:digits", extra="scikit-learn"),
         Source("mnist", f"{_HERE}.idx:mnist", "the four IDX files, plain or .gz"),
         Source("cifar10", f"{_HERE}.cifar:cifar10", "the binary version's data_batch_1.bin … test_batch.bin"),

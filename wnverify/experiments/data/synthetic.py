@@ -28,6 +28,7 @@ CLASSIFICATION_INPUTS: Final = 500
 CLASSIFICATION_TRAIN, CLASSIFICATION_TEST = 500, 1000
 SPREADS: Final = {"1/4 is the variance": 0.5, "1/4 is the deviation": 0.25}
 """Standard deviation of x_{ij} given α, by reading of N(α/2, 1/4)."""
+FOLDS: Final = 10
 ALPHAS: Final = ("one for each sample", "one for all samples")
 
 
@@ -102,6 +103,30 @@ def classification(
         classes=2,
         decided=(f"N(α/2, 1/4): {spread}", f"{said}; the text draws it before 'for all i'"),
     )
+
+
+def regression_folds(seed: int, folds: int = FOLDS, drawn: int = 0) -> Dataset:
+    """Fold ``seed`` of the training samples drawn from ``drawn``: the others to train on, this one to be scored on."""
+    return _fold(regression(drawn), seed, folds)
+
+
+def classification_folds(seed: int, folds: int = FOLDS, drawn: int = 0) -> Dataset:
+    """As ``regression_folds``, of the classification problem."""
+    return _fold(classification(drawn), seed, folds)
+
+
+def _fold(data: Dataset, fold: int, folds: int) -> Dataset:
+    import dataclasses
+
+    import numpy as np
+
+    from wnverify.experiments.data.samples import subset
+
+    if not 2 <= folds <= len(data.train) or not 0 <= fold < folds:
+        raise ValueError(f"seed must be one of {folds} folds, from 0; got {fold}")
+    scored = np.arange(len(data.train)) % folds == fold
+    train, test = (subset(data.train, np.flatnonzero(chosen)) for chosen in (~scored, scored))
+    return dataclasses.replace(data, name=f"{data.name}_folds", train=train, test=test)
 
 
 def mixed(Z: Any) -> Any:

@@ -39,6 +39,10 @@ NETWORKS: Final = {
         Network(
             "mlp_100_50_20", "L1,∞, sec. 5.2", (500,), 2, hidden=(100, 50, 20), reading="500-100-50-20-2 as printed"
         ),
+        Network(
+            "mlp_100", "L1,∞, supplement", (500,), 2, hidden=(100,), reading="the first of sec. 5.2's hidden layers"
+        ),
+        Network("mlp_100_50", "L1,∞, supplement", (500,), 2, hidden=(100, 50), reading="the first two of them"),
         Network("mlp_900", "L1,∞, sec. 5.5", (1, 28, 28), 10, hidden=(900,), reading="784-900-10 as printed"),
         Network(
             "mlp_6x128",

@@ -1,75 +1,32 @@
-"""The experiments of *L1,∞ weight normalization* as data: its Tables 1 and 2."""
+"""The experiments of *L1,∞ weight normalization* as data: its Tables 1 and 2, and what ``l1inf_others`` has."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from typing import Any, Final
 
 from wnverify.experiments.experiment import Expectation, Experiment, Scale, Variant
-from wnverify.experiments.published.l1inf_tables import NO_LIMIT, TABLE_1, TABLE_2, TRIALS
-from wnverify.experiments.training.settings import PLAIN
-
-PAPER: Final = "l1inf"
-PROJECTED: Final = "l1_inf_projection"
-FIRST_LAYER: Final = ("1",)
-"""The first linear layer of a perceptron, behind the flattening."""
-ZEROS: Final = {"sparsity %": "sparsity.zero", "sparsity %, at most 0.001": "sparsity.small"}
-COUNTED: Final = "zeros are counted exactly, and beside them entries of at most 0.001: without a constraint no entry is"
-SPARSITY: Final = (
-    f"{COUNTED} exactly zero, while 3.2 % and 2.2 % of the initial weights are that small, near the 3.02 % and 2.39 % "
-    "that are printed for c = ∞; output layer and all, biases aside"
+from wnverify.experiments.published import l1inf_others
+from wnverify.experiments.published.l1inf_settings import (
+    CLASSIFICATION_SETTINGS,
+    FIRST_LAYER,
+    PAPER,
+    REGRESSION_SETTINGS,
+    SPARSITY,
+    ZEROS,
+    at,
+    ordered,
+    percent,
+    row,
 )
-
-
-def at(c: str) -> Mapping[str, Any]:
-    """The settings of the row of that c: no method at all for c = ∞."""
-    return {"method": PLAIN, "layers": None} if c == NO_LIMIT else {"options": {"c": float(c)}}
-
-
-def row(c: str) -> str:
-    """The row's name.
-
-    >>> row("0.30")
-    'c = 0.30'
-    """
-    return f"c = {c}"
-
-
-def ordered(figure: str, said: str, place: str, *rising: str) -> tuple[Expectation, ...]:
-    """The figure rises from one row to the next of these c."""
-    return tuple(
-        Expectation(
-            id=f"{said.replace(' ', '_')}.{less}-{more}".replace(NO_LIMIT, "no_limit"),
-            statement=f"The {said} is smaller at {row(less)} than at {row(more)}.",
-            place=place,
-            figure=figure,
-            less=row(less),
-            more=row(more),
-        )
-        for less, more in itertools.pairwise(rising)
-    )
-
-
-def _percent(*columns: str) -> dict[str, str]:
-    return dict.fromkeys(columns, "%")
-
+from wnverify.experiments.published.l1inf_tables import NO_LIMIT, TABLE_1, TABLE_2, TRIALS
 
 REGRESSION: Final = Experiment(
     id="l1inf.table1",
     paper=PAPER,
     place="Table 1, Fig. 1, sec. 5.1",
     title="Regression: errors and sparsity over c",
-    settings={
-        "network": "mlp_300",
-        "method": PROJECTED,
-        "loss": "squared",
-        "optimizer": "sgd",
-        "momentum": 0.9,
-        "rate": 1e-3,
-        "batch": 500,
-        "epochs": 250,
-    },
+    settings=REGRESSION_SETTINGS,
     variants=tuple(
         Variant(
             name=row(c),
@@ -89,12 +46,12 @@ REGRESSION: Final = Experiment(
         "paper": Scale(data="regression", seeds=TRIALS),
     },
     columns={"train err": "train.loss", "test err": "test.loss", "gen err": "generalization", **ZEROS},
-    units=_percent(*ZEROS),
+    units=percent(*ZEROS),
     expectations=(
         *ordered("generalization", "generalization error", "sec. 5.1", "0.30", "1.00", "2.00", "10.00", NO_LIMIT),
         *ordered("sparsity.zero", "share of zeros", "sec. 5.1", NO_LIMIT, "10.00", "2.00", "1.00", "0.30"),
         Expectation(
-            id="test_error.95_percent",
+            id="test_error.95percent",
             statement="The test error at c = 1 is more than 95 % below that without a constraint.",
             place="sec. 5.1",
             figure="test.loss",
@@ -125,14 +82,6 @@ REGRESSION: Final = Experiment(
 
 _CLASSIFIED: Final = ("test acc %", *ZEROS)
 CLASSIFICATION_COLUMNS: Final = {"train err": "train.loss", "gen err": "generalization", "test acc %": "test.overall"}
-CLASSIFICATION_SETTINGS: Final = {
-    "network": "mlp_100_50_20",
-    "method": PROJECTED,
-    "optimizer": "adam",
-    "rate": 1e-3,
-    "batch": 100,
-    "epochs": 80,
-}
 CLASSIFICATION_DECIDED: Final = (
     "Adam with rate 0.001, batches of 100, 80 epochs with a projection after each of the 400 steps: optimiser, step "
     "size, batch and duration are not told; at these the network without a constraint ends at a training error below "
@@ -173,12 +122,12 @@ def classification(
             "paper": Scale(data="classification", seeds=TRIALS),
         },
         columns={**CLASSIFICATION_COLUMNS, **zeros},
-        units=_percent(*_CLASSIFIED),
+        units=percent(*_CLASSIFIED),
         expectations=(
             *ordered("generalization", "generalization error", "sec. 5.2", "0.01", "0.07", "0.30", "1.00", NO_LIMIT),
             *ordered(zeros["sparsity %"], "share of zeros", "sec. 5.2", NO_LIMIT, "1.00", "0.30", "0.07"),
             Expectation(
-                id="accuracy.20_percent",
+                id="accuracy.20percent",
                 statement="The test accuracy at c = 0.07 is more than 1.2 times that without a constraint.",
                 place="sec. 5.2",
                 figure="test.overall",
@@ -209,4 +158,4 @@ FIRST_ONLY: Final = classification(
     {"sparsity %": "layers.1.zero", "sparsity %, at most 0.001": "layers.1.small"},
 )
 
-EXPERIMENTS: tuple[Experiment, ...] = (REGRESSION, CLASSIFICATION, FIRST_ONLY)
+EXPERIMENTS: tuple[Experiment, ...] = (REGRESSION, CLASSIFICATION, FIRST_ONLY, *l1inf_others.EXPERIMENTS)

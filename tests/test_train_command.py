@@ -1,0 +1,93 @@
+"""``wnverify train``: what it lists, refuses, runs and resumes."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from wnverify import cli, experimenting
+from wnverify.experiments.listing import all_experiments
+
+
+def test_everything_is_listed(capsys):
+    """Each experiment with its place, and for each scale the data it needs."""
+    assert cli.main(["train", "--list"]) == 0
+    shown = capsys.readouterr().out
+    for name in all_experiments():
+        assert name in shown
+    assert "Table 1, Fig. 1, sec. 5.1; 11 rows, 10 claims" in shown
+    assert "--data DIR with" in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "NAME must be given"),
+        (["l1inf.table9"], "NAME 'l1inf.table9' matches no experiment"),
+        (["l1inf.table1", "--data", "."], "--data is read by none of l1inf.table1"),
+        (["l1inf.table3.mnist", "--scale", "paper"], "--data must be a directory for l1inf.table3.mnist: mnist"),
+        (["l1inf.table3.mnist", "--scale", "paper", "--data", "no_such"], "--data must be a directory; got 'no_such'"),
+        (["l1inf.table3.mnist", "--scale", "paper", "--data", "."], "train-images"),
+        (["l1inf.table1", "--device", "abacus"], "device must be one that holds numbers"),
+        (["l1inf.table1", "--json", "no_such_folder/x.json"], "--json must be a file in an existing folder"),
+    ],
+    ids=["no-name", "unknown", "data-unread", "data-missing", "data-nowhere", "data-empty", "device", "json"],
+)
+def test_a_wrong_call_is_refused_before_any_run(words, said, capsys, tmp_path, monkeypatch):
+    """Exit code 2, the argument by name, and no item was run."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(experimenting.runner, "run", None)
+    assert cli.main(["train", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_smoke_run_gives_a_document(tmp_path):
+    """The table and the claims, no single run among them; nothing is left in the working folder."""
+    words = ["train", "l1inf.initial_step", "l1inf.depth", "--scale", "smoke", "--seeds", "1", "--json", "out.json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "wnverify", *words], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert "smoke scale, 1 runs a row" in done.stdout
+    doc = json.loads((tmp_path / "out.json").read_text())
+    checks = [finding["check"] for finding in doc["findings"]]
+    assert checks.count("smoke.row") == 7
+    assert checks.count("smoke.expected") == 1
+    assert set(doc["parts"]) == {"experiments.smoke"}
+    assert {path.name for path in (tmp_path / ".wnverify").iterdir()} == {".gitignore"}
+
+
+def test_what_a_run_broke_on_is_told(monkeypatch, capsys, tmp_path):
+    """A run that raises is an error with its message, and the exit code 1."""
+    from wnverify.finding import Verdict
+    from wnverify.runner import RunResult
+
+    def broken(items, **given):
+        return RunResult(findings=[item.ending(Verdict.ERROR, "no such layer") for item in items], timing={})
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(experimenting.runner, "run", broken)
+    assert cli.main(["train", "l1inf.depth", "--scale", "smoke", "--seeds", "1", "--quiet"]) == 1
+    assert "no such layer" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("resume", [True, False], ids=["resumed", "afresh"])
+def test_checkpoints_are_kept_for_resume_alone(resume, monkeypatch, tmp_path):
+    """What an interrupted run left is taken up with --resume, and thrown away without."""
+    from wnverify.runner import RunResult
+
+    seen = []
+
+    def stopped(items, **given):
+        folder = given["journal"].path.with_suffix("")
+        seen.append(folder.exists())
+        (folder / "run").mkdir(parents=True, exist_ok=True)
+        return RunResult(findings=[], timing={}, interrupted=True)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(experimenting.runner, "run", stopped)
+    words = ["train", "l1inf.depth", "--scale", "smoke", "--quiet"]
+    assert cli.main(words) == 130
+    assert cli.main([*words, *(["--resume"] if resume else [])]) == 130
+    assert seen == [False, resume]
