@@ -1,16 +1,9 @@
-"""Figures of a trained network on samples, each with its definition.
-
-- loss: the mean of the training loss over the samples, in evaluation mode.
-- error: share of samples whose largest score is not at their class (100 % − top-1); for a regression the mean squared
-  error, so that loss and error agree.
-- top5: share with their class among the five largest scores.
-- mean_class: the mean over classes of the share that is right (CWO, Table 5); ``overall`` is the share over samples.
-- generalization: loss on test samples − loss on training samples (L1,∞, sec. 5: test error − training error).
-"""
+"""Figures of a trained network on samples, and what every figure of an experiment means."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +14,74 @@ from torch.nn import functional
 from wnverify.experiments.data.samples import Samples
 
 EVALUATION_BATCH: Final = 500
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Metric:
+    """A figure: what it is, who uses it so, and where it stands in a record, a cell of a table or a finding."""
+
+    name: str
+    definition: str
+    source: str
+    where: str
+
+
+METRICS: Final = (
+    Metric(
+        "loss",
+        "mean of the loss that is trained, penalty aside, over the samples, in evaluation mode",
+        "all five papers",
+        "train.loss, test.loss",
+    ),
+    Metric(
+        "error",
+        "share of samples whose largest score is not at their class (100 % − top-1); of a regression the mean square",
+        "all five papers",
+        "train.error, test.error",
+    ),
+    Metric(
+        "top-1 accuracy",
+        "1 − error; the overall accuracy of point clouds is the same",
+        "CWO, Tables 5-6",
+        "test.overall",
+    ),
+    Metric(
+        "top-5 accuracy", "share of samples whose class is among the five largest scores", "CWO, Table 6", "test.top5"
+    ),
+    Metric("top-5 error", "1 − top-5 accuracy", "norm loss, Table III, footnote 2", "test.top5_error"),
+    Metric(
+        "mean-class accuracy",
+        "mean over classes of the share of their samples that is right, every class alike",
+        "CWO, Table 5",
+        "test.mean_class",
+    ),
+    Metric(
+        "generalization error",
+        "loss on test samples − loss on training samples",
+        "L1,∞, section 5 (test error − training error)",
+        "generalization",
+    ),
+    Metric("sparsity", "share of weights that are exactly zero, biases aside", "L1,∞, section 5", "sparsity.zero"),
+    Metric("small weights", "share of weights of at most 0.001, biases aside", "this project", "sparsity.small"),
+    Metric("parameters kept", "share of weights that are not exactly zero", "DSWN, Fig. 3", "sparsity.kept_share"),
+    Metric(
+        "epochs to a rival's final error",
+        "first recorded epoch whose error is at most the rival's last one",
+        "DSWN, sections 4.1.1, 4.2.1 and 4.2.2",
+        "epochs_to, from the curves of the runs",
+    ),
+    Metric("mean", "arithmetic mean over the runs of a row, with Student's 95 % interval", "all five papers", "mean"),
+    Metric("best", "least error or largest accuracy among the runs of a row", "norm loss, Tables I-II", "best"),
+    Metric("median", "middle of the runs of a row", "norm loss, Tables I-II (of cited papers)", "median"),
+    Metric("deviation", "standard deviation over the runs of a row, with n − 1", "DSWN, Table 2", "deviation"),
+    Metric(
+        "hours",
+        "duration of a training run",
+        "norm loss, section V-C",
+        "not computed: it belongs to a machine, not to a run",
+    ),
+)
+"""One row a figure; ``where`` is a path in the record of a run, a statistic over runs, or says why there is none."""
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -33,11 +94,20 @@ def squared(scores: Tensor, y: Tensor) -> Tensor:
 LOSSES: Final[dict[str, Loss]] = {"cross_entropy": functional.cross_entropy, "squared": squared}
 
 
+def epochs_to(level: float, epochs: Sequence[int], errors: Sequence[float]) -> int | None:
+    """The first of ``epochs`` whose error is at most ``level``; None where no error is.
+
+    >>> epochs_to(0.2, [1, 2, 3], [0.5, 0.2, 0.3])
+    2
+    """
+    return next((epoch for epoch, error in zip(epochs, errors, strict=True) if error <= level), None)
+
+
 @torch.no_grad()
 def evaluate(
     model: nn.Module, samples: Samples, loss: str, classes: int | None, prepare: Callable[[Any], Tensor]
 ) -> dict[str, float]:
-    """The figures above but ``generalization``; ``prepare`` turns a batch of inputs into the network's."""
+    """Loss, error and accuracies (see ``METRICS``); ``prepare`` turns a batch of inputs into the network's."""
     training = model.training
     model.eval()
     total, right, right5 = 0.0, 0, 0
