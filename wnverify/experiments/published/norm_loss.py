@@ -97,6 +97,7 @@ def _of_table(key: tuple[str, str]) -> Experiment:
         columns=COLUMNS,
         units=dict.fromkeys(COLUMNS, "%"),
         over_runs=BEST,
+        printed_runs=RUNS,
         expectations=claims,
         decided=(*decided, OF_OLM) if own else (*decided, OF_TEN),
     )
@@ -117,6 +118,7 @@ def _with_the_schedule_of_cifar_10() -> Experiment:
         columns=COLUMNS,
         units=dict.fromkeys(COLUMNS, "%"),
         over_runs=BEST,
+        printed_runs=RUNS,
         expectations=claims,
         decided=(OF_DECAY, OF_AUGMENTATION, OF_TEN),
     )
