@@ -13,10 +13,12 @@ from collections.abc import Iterator
 def quietly() -> Iterator[None]:
     """Without what is logged, warned and printed on standard error; what is refused is raised all the same."""
     before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
+    if before < logging.CRITICAL:  # it forgets what every logger knows: dear inside a loop that is quiet already
+        logging.disable(logging.CRITICAL)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.disable(before)
+        if before < logging.CRITICAL:
+            logging.disable(before)

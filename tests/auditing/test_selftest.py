@@ -128,15 +128,15 @@ def test_patterns_choose_variants_and_a_quick_run_samples():
     assert [
         item.id.removeprefix("check/selftest/selftest.") for item in selftest_items(["forgotten-m*", "identity"])
     ] == [
+        "calibration/identity",
         "kill/forgotten-mean",
         "silent/identity",
         "reseeded/forgotten-mean",
-        "calibration/identity",
     ]
     sample = [item for item in selftest_items(quick=True) if item.check in (KILL, SILENT)]
     assert len(sample) == -(-len(EVERY) // 4)
     assert len(selftest_items(["identity"], quick=True)) == 2
-    (_, many) = selftest_items(["identity"], seeds=200)
+    (many, _) = selftest_items(["identity"], seeds=200)
     assert many.arguments["seeds"] == 200
     with pytest.raises(ValueError, match="--fault 'nope-\\*' matches no variant; they are missing-projection"):
         selftest_items(["identity", "nope-*"])
@@ -144,6 +144,6 @@ def test_patterns_choose_variants_and_a_quick_run_samples():
 
 def test_limits_reach_the_items():
     """Time and memory are those of the call."""
-    (item, many) = selftest_items(["identity"], timeout_s=7.0, memory_mib=512.0)
+    (many, item) = selftest_items(["identity"], timeout_s=7.0, memory_mib=512.0)
     assert (item.timeout_s, item.memory_mib) == (7.0, 512.0)
     assert (many.timeout_s, many.memory_mib) == (35.0, 512.0)

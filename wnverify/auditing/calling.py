@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import types
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -71,8 +72,20 @@ def most_tensors(forward: Callable[..., Any]) -> int:
     return 99 if variadic else sum(k is not inspect.Parameter.VAR_KEYWORD for k in kinds)
 
 
-def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
+def parameters_of(function: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
+    """Those that a call gives; none where they cannot be told.  A method's are found once, whatever object has it."""
+    if isinstance(function, types.MethodType) and isinstance(function.__func__, types.FunctionType):
+        return _of_method(function.__func__)
+    return _parameters(function)
+
+
+@functools.lru_cache(maxsize=256)
+def _of_method(function: types.FunctionType) -> tuple[inspect.Parameter, ...]:
+    return _parameters(types.MethodType(function, object()))
+
+
+def _parameters(function: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
     try:
-        return list(inspect.signature(function).parameters.values())
+        return tuple(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
-        return []
+        return ()

@@ -22,8 +22,8 @@ from wnverify.oracles.ratio import Ratio, map_model
 
 AT_ORIGIN = 1e-6
 """Coordinates so small beside the weight that they stand for are the origin up to rounding."""
-FEW = 2
-"""Gaussian tangents and cotangents of one sampled look at a backward."""
+FEW = 1
+"""Gaussian tangents, and as many cotangents, of one sampled look at a backward."""
 QUICK_SHAPES = ((3, 5), (4, 4), (7, 3))
 QUICK_KERNELS = KERNEL_SHAPES[1:2]
 Option = TypeVar("Option")

@@ -57,7 +57,8 @@ def selftest_items(
     right = [row for row in chosen if isinstance(row, Right)]
     seeds = seeds or (QUICK_SEEDS if quick else SEEDS)
     items += [_item(fault, RESEEDED, "reseeded", seed, limits) for fault in again]
-    return items + [_item(variant, CALIBRATION, "calibration", seed, limits, seeds=seeds) for variant in right]
+    # What takes longest begins first, so that the workers end together.
+    return [_item(variant, CALIBRATION, "calibration", seed, limits, seeds=seeds) for variant in right] + items
 
 
 def _item(

@@ -31,7 +31,7 @@ def layout(look: Context, sheet: Sheet) -> None:
         with torch.no_grad():
             expected = look.build(point.weight).at(point.V)
         pulled = _reference(look, point, cotangent)
-        for name, V in _layouts(point.V):
+        for name, V in look.chosen("layout", _layouts(point.V)):
             case = f"{point.name} {name}"
             try:
                 with torch.no_grad():
@@ -44,7 +44,7 @@ def layout(look: Context, sheet: Sheet) -> None:
             if pulled is not None and gradient is not None:
                 ratio = gradient_difference(gradient, pulled, look, point, cotangent)
                 sheet.compare(f"{case}, gradient", ratio, "the gradient differs")
-    for name, V in _overlapping(look):
+    for name, V in look.chosen("overlap", _overlapping(look)):
         _beside_copy(look, sheet, name, V)
     for point in look.usable([generic(KERNEL, look.seed)]):
         _beside_rows(look, sheet, point)

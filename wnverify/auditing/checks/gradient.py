@@ -107,13 +107,13 @@ def parameters(look: Context, sheet: Sheet) -> None:
     point = look.small_point()
     if point is None:
         return
-    for dims in (point.V.shape, (4, 4), (7, 3)):
+    for dims in look.chosen("shape", (point.V.shape, (4, 4), (7, 3))):
         where = [p for p in (point, *look.generic_points()) if p.V.shape == dims]
         if not where:
             continue
         V = where[0].V
         instance = look.build(where[0].weight)
-        for name, call, tensors, index in other_tensors(instance, V):
+        for name, call, tensors, index in look.chosen("tensor", list(other_tensors(instance, V))):
             case = f"{name} at {'x'.join(map(str, dims))}"
             try:
                 model = map_model("float64", V.numel(), condition=10.0)

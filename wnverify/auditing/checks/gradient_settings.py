@@ -34,10 +34,10 @@ LARGER = (65, 33)
 )
 def settings(look: Context, sheet: Sheet) -> None:
     points = [*look.generic_points()[:2], *look.kernel_points()[:1], *look.usable([generic(LARGER, look.seed)])]
-    for point in points:
+    for point in look.chosen("point", points):
         if not any(True for _ in other_tensors(look.build(point.weight), point.V)):
             continue
-        for how, sign in SIGNS.items():
+        for how, sign in look.chosen("sign", list(SIGNS.items())):
             instance = moved(look.build(point.weight), sign, seed=look.seed_for("settings", point.name))
             if not _usable(instance, point.V):
                 sheet.note(f"{point.name}, parameters {how}: the forward gives no finite weight")
@@ -58,13 +58,14 @@ def mixed(look: Context, sheet: Sheet) -> None:
     if reason := look.subject.domain.get("no_double_backward"):
         sheet.note(f"declared without a second derivative: {reason}")
         return
-    for point in [*look.generic_points()[: 1 if look.quick else 3], *look.kernel_points()[:1]]:
+    points = [*look.generic_points()[: 1 if look.quick else 3], *look.kernel_points()[:1]]
+    for point in look.chosen("point", points):
         instance = moved(look.build(point.weight), 1.0, seed=look.seed_for("settings", point.name))
         others = list(other_tensors(instance, point.V))
         if not others or not _usable(instance, point.V):
             continue
         cotangent = look.cotangent(point.V, look.seed_for("mixed", point.name))
-        for name, call, tensors, index in others:
+        for name, call, tensors, index in look.chosen("tensor", others):
             which = instance.primary + (len(tensors) - len(instance.tensors))
             case = f"{point.name}, V and {name}"
             try:
@@ -72,7 +73,7 @@ def mixed(look: Context, sheet: Sheet) -> None:
                 if not gradients(*tensors, recorded=False).requires_grad:
                     sheet.add(case, Verdict.UNSUPPORTED, "the backward gives gradients without a graph")
                     continue
-                for wrt, of in ((which, "V"), (index, name)):
+                for wrt, of in look.chosen("by", ((which, "V"), (index, name))):
                     model = map_model("float64", max(rows(point.V).shape), condition=1e3)
                     seed = look.seed_for("mixed", case, of)
                     report = check_backward(gradients, tensors, wrt=wrt, seed=seed, **look.probes(3), model=model)
@@ -150,7 +151,7 @@ def _judge(look: Context, sheet: Sheet, case: str, instance: Instance, point: Po
     try:
         report = backward_report(instance, point.V, seed=seed, **look.probes(4))
         add_report(sheet, f"{case}: V", report, Verdict.FAIL)
-        for name, call, tensors, index in other_tensors(instance, point.V):
+        for name, call, tensors, index in look.chosen("tensor", list(other_tensors(instance, point.V))):
             model = map_model("float64", point.V.numel(), condition=10.0)
             report = check_backward(call, tensors, wrt=index, seed=seed, **look.probes(4), model=model)
             add_report(sheet, f"{case}: {name}", report, Verdict.FAIL)

@@ -33,7 +33,7 @@ def forward(look: Context, sheet: Sheet) -> None:
     points = [*look.generic_points(), *look.usable([scaled_rows(1e3, look.seed), generic((6, 1100), look.seed)])]
     for point in look.chosen("point", points):
         gross = Verdict.HAZARD if _uneven(look, point) else Verdict.FAIL
-        for kind in (torch.float32, torch.bfloat16, torch.float16):
+        for kind in look.chosen("dtype", (torch.float32, torch.bfloat16, torch.float16)):
             name = str(kind).removeprefix("torch.")
             V = point.V.to(kind)
             case = f"{point.name} {name}"
@@ -92,7 +92,7 @@ def hidden_downcast(look: Context, sheet: Sheet) -> None:
         said = "the float64 output is a staircase: part of it is computed in fewer bits"
         sheet.compare(point.name, worst, said)
     for point in look.generic_points()[:1]:
-        for exponent in FAR:
+        for exponent in look.chosen("size", FAR):
             _far_away(look, sheet, point, exponent)
 
 
