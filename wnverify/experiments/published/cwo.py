@@ -22,6 +22,7 @@ from wnverify.experiments.published.cwo_settings import (
     OF_THE_NOISE,
     OURS,
     PAPER,
+    SMALL_EPOCHS,
     SMALL_NETWORKS,
     methods_of,
     paper_rows,
@@ -68,7 +69,9 @@ def _table_1(cell: Setting) -> Experiment:
             Variant(name=name, settings=given, printed={"Top-1 error": TABLE1[cell][name]})
             for name, given in methods_of(METHODS).items()
         ),
-        scales=with_short_forms(paper, claims, {"network": small}, small_rows(METHODS, small, NOISE[network])),
+        scales=with_short_forms(
+            paper, claims, {"network": small, "epochs": SMALL_EPOCHS}, small_rows(METHODS, small, NOISE[network])
+        ),
         columns=ERROR,
         units={"Top-1 error": "%"},
         expectations=claims,
@@ -208,7 +211,7 @@ def _table_6() -> Experiment:
         columns={"Top-1 accuracy": "test.overall", "Top-5 accuracy": "test.top5"},
         noise=noise,
         groups=32,
-        small={"network": "resnet_8"},
+        small={"network": "resnet_8", "epochs": SMALL_EPOCHS},
         network="resnet_8",
         expectations=claims,
         decided=(

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from wnverify.experiments.experiment import Expectation, Experiment, Scale, Variant
-from wnverify.experiments.published.cwo_settings import CIFAR, DATA, ERROR, OF_RUNS, OURS, PAPER
+from wnverify.experiments.published.cwo_settings import CIFAR, DATA, ERROR, OF_RUNS, OURS, PAPER, SMALL_EPOCHS
 from wnverify.experiments.published.cwo_tables import TABLE3, TABLE4
 from wnverify.experiments.published.on_digits import expected, with_short_forms
 
+SMALL: Final = {"network": "wrn_10_1", "epochs": SMALL_EPOCHS}
 NEVER: Final = 10**9
 """As the period of a projection: it is made before the first step and never again."""
 SIGMAS: Final = ("0.0", "1.0")
@@ -41,7 +42,7 @@ def _ablated(table: str, data: str, rows: dict[str, tuple[dict[str, Any], str]],
         variants=tuple(
             Variant(name=name, settings=own, printed={"Top-1 error": cell}) for name, (own, cell) in rows.items()
         ),
-        scales=with_short_forms(Scale(data=data, seeds=1, settings=settings), claims, {"network": "wrn_10_1"}),
+        scales=with_short_forms(Scale(data=data, seeds=1, settings=settings), claims, SMALL),
         columns=ERROR,
         units={"Top-1 error": "%"},
         expectations=claims,

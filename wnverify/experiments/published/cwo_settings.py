@@ -16,6 +16,8 @@ PAPER: Final = "cwo"
 ERROR: Final = {"Top-1 error": "test.error"}
 DATA: Final = {"CIFAR-10": "cifar10", "CIFAR-100": "cifar100"}
 SMALL_NETWORKS: Final = {"cnn9": "cnn_digits", "resnet_110": "resnet_8", "wrn_28_10": "wrn_10_1"}
+SMALL_EPOCHS: Final = 15
+"""More than other short runs have: noise as strong as the paper's slows the training of small networks."""
 SMALL_GROUPS: Final = {"cnn_digits": 4, "resnet_8": 16, "wrn_10_1": 16}
 """Of group normalization: they divide every number of channels."""
 AUGMENTATIONS: Final = {"standard": "standard", "fastaa": "standard and cutout"}
