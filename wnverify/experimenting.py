@@ -21,7 +21,12 @@ from wnverify.report.views import trained
 from wnverify.running import EXIT_WRONG, Watch, console, document_of, hand_out, interrupted, journal_of
 from wnverify.workitem import WorkItem
 
-WARM: Final = ("torch._dynamo", "scipy.stats", "wnverify.experiments.trials", "wnverify.methods.application.apply")
+WARM: Final = (
+    "wnverify.experiments.warm",
+    "scipy.stats",
+    "wnverify.experiments.trials",
+    "wnverify.methods.application.apply",
+)
 PATIENCE: Final[Mapping[str, float]] = {"smoke": 300.0, "small": 3600.0, "paper": 30 * 86400.0}
 """Seconds that one run may take."""
 

@@ -19,7 +19,7 @@ from wnverify.workitem import Outcome
 
 CLAIMS_IMPORT: Final = ("scipy.optimize", "scipy.stats", "sympy", "flint")
 """Loaded before the first claim: inside one it would look as if that claim had altered the process."""
-WARM: Final = ("torch", *CLAIMS_IMPORT, "wnverify.auditing.warm")
+WARM: Final = ("torch", *CLAIMS_IMPORT, "wnverify.auditing.warm", "wnverify.experiments.warm")
 
 
 def run_plan(
