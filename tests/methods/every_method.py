@@ -28,7 +28,7 @@ def name_of(form):
 def map_of(form, name):
     """The map and its error models, or None where the method has no such map."""
     found = next((of for of in form.maps() if of.name == name), None)
-    return None if found is None else (found, Generic(found, 0, form.method.id))
+    return None if found is None else (found, Generic(found, 0, form.method.id, form.said))
 
 
 @functools.cache

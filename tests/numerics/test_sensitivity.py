@@ -46,6 +46,45 @@ def test_measured_condition_numbers_are_the_known_ones(method):
 
 
 @pytest.mark.parametrize("method", KNOWN)
+def test_small_jacobians_are_built_whole(method):
+    """Up to sixteen entries σ is 1/σ_n itself and needs no factor of safety; above it does."""
+    model = generic(method)
+    for shape, safety in (((2, 5), 1.0), ((3, 6), SAFETY)):
+        one = case(*shape)
+        at = model.at(one, "float64")
+        sigma, _ = matrices.smallest(method, one.V)
+        steep = at.steep / (at.unit.max() if model.mixes else at.unit) * sigma
+        assert at.safety == safety
+        if safety == 1.0:
+            assert steep == pytest.approx(np.ones(steep.shape), rel=1e-9)
+        else:
+            assert (steep >= 1).all()
+
+
+def test_where_no_balls_are_the_error_of_the_reference_is_allowed_for():
+    """In float64 a difference has that of both sides in it; in float32 the reference has none to speak of."""
+    subjects = {subject.form.said: subject for subject in subjects_of("spectral_restricted_isometry", 0, True)}
+    one = case(2, 5)
+    one = dataclasses.replace(one, A=one.A[:1, :1])
+    assert subjects["iterations=2"].map.ball_vjp is None
+    allowed = (("iterations=2", "float64", SAFETY), ("iterations=2", "float32", 1.0), ("", "float64", 1.0))
+    for said, dtype, safety in allowed:
+        assert subjects[said].model.at(one, dtype).safety == safety
+
+
+def test_with_and_without_a_vjp_a_row_is_judged_by_its_own_derivative():
+    """Rows of unlike size keep their own σ, where rows stand alone."""
+    subject = subject_of("weight_standardization", 0, True)
+    one = case(3, 4)
+    one = dataclasses.replace(one, V=one.V * [[1.0], [1e-2], [1e3]])
+    for of in (subject.map, dataclasses.replace(subject.map, vjp=None)):
+        together = Generic(of, 0).at(one, "float64")
+        rows = [Generic(of, 0).at(Typed("", one.V[i : i + 1], one.A[i : i + 1]), "float64") for i in range(3)]
+        assert together.safety == 1.0
+        assert together.sigma == pytest.approx(np.concatenate([row.sigma for row in rows]), rel=1e-6)
+
+
+@pytest.mark.parametrize("method", KNOWN)
 def test_measured_models_excuse_little_more_than_the_known_ones(method):
     """What is measured excuses at most four times what is known in closed form, and never less than half of it."""
     known = subject_of(method, 0, True).model

@@ -20,11 +20,12 @@ from torch import Tensor
 
 from wnverify.finding import seed_of
 from wnverify.numerics import matrices
+from wnverify.numerics.counts import Counts
 from wnverify.numerics.forms import Map
 from wnverify.numerics.generators import Stack
 from wnverify.numerics.judge import Subject
-from wnverify.numerics.sensitivity import MOVES, REACH, SAMPLES, STEP, VANISHING, Analytic, stored_results
-from wnverify.oracles.ratio import SMALLEST_NORMAL, map_model, unit_roundoff
+from wnverify.numerics.sensitivity import MOVES, REACH, SAMPLES, STEP, VANISHING, Analytic
+from wnverify.oracles.ratio import SMALLEST_NORMAL, unit_roundoff
 
 Pull = Callable[[Stack, Stack], Stack]
 Evaluated = tuple[Stack, dict[int, Exception]]
@@ -101,33 +102,34 @@ class Batch:
         self.own = subject.form.fresh(subject.map.name)  # whatever stands in its place in the subject
         self.map: Map = subject.map
         self.mixes: bool = subject.model.mixes
+        self.counts = Counts(subject.id, subject.form.said)
         self._at: Steepness | None = None
 
     def of_value(self) -> Allowed:
         if isinstance(self.subject.model, Analytic):
             sigma, kappa = _polar(self.subject.id, self.V)
             size = math.sqrt(self.V.shape[1]) if self.mixes else 1.0
-            return self._allowed(kappa, np.full(sigma.shape, size), self.stored("value"))
+            return self._allowed(kappa, np.full(sigma.shape, size), "value")
         at = self.at
         moved = at.sigma * at.X
         if self.map.name == "value":
-            u = map_model(self.dtype, self._terms, condition=1.0, roundings=0).relative
+            u = self._per_condition("value")
             moved = moved + self._bend(at, self.V, self.A) / self.norms(self.A) * at.X**2 * u / 2
-        return self._allowed(_quotient(moved, at.W), at.W, self.stored("value"))
+        return self._allowed(_quotient(moved, at.W), at.W, "value")
 
     def of_gradient(self) -> Allowed:
         """The gradient in units of 1 / s, as ``unit`` scales it."""
         if isinstance(self.subject.model, Analytic):
             sigma, kappa = _polar(self.subject.id, self.V)
             scale = self.norms(self.A) * self._blocks(self.unit) / sigma
-            return self._allowed(matrices.SECOND * kappa, scale, self.stored("gradient"))
+            return self._allowed(matrices.SECOND * kappa, scale, "gradient")
         wide, A, W = self._widened()
         at = self.at if wide is self.V else self._steepness(wide, W)
         steep = np.maximum(at.sigma, _quotient(at.W, at.X))
         size = self.norms(A)
         condition = 1 + _quotient(self._bend(at, wide, A) * at.X, steep * size)
         cancels = (at.sigma * at.X < VANISHING * at.W) & (self.norms(self._pull(wide, A)) > 0)
-        return self._allowed(np.where(cancels, math.inf, condition), steep * size, self.stored("gradient"))
+        return self._allowed(np.where(cancels, math.inf, condition), steep * size, "gradient")
 
     def ratios(self, error: Stack, allowed: Allowed, *, gradient: bool = False) -> Stack:
         """‖error‖ ÷ (scale × modelled) of the worst block of each matrix, (N,); infinite where it is not finite."""
@@ -152,23 +154,20 @@ class Batch:
         """‖·‖ of every block, (N, blocks, 1)."""
         return _norms(X, self.mixes)
 
-    @property
-    def _terms(self) -> int:
-        n, d = (int(size) for size in self.V.shape[1:])
-        return max(n, d) if self.mixes else d
-
     def stored(self, what: str) -> int:
         if isinstance(self.subject.model, Analytic):
             return int(matrices.ROUNDINGS)
-        return stored_results(self.subject.id, what, self.mixes and self.map.name != "value")
+        return self.counts.stored(self.dtype, what, self.mixes and self.map.name != "value")
 
-    def _allowed(self, condition: Stack, scale: Stack, roundings: int) -> Allowed:
-        per_condition = map_model(self.dtype, self._terms, condition=1.0, roundings=0).relative
-        stored = map_model(self.dtype, self._terms, condition=0.0, roundings=roundings).relative
+    def _per_condition(self, what: str) -> float:
+        return self.counts.model(self.dtype, what, self.map, self.V.shape[1:], self.mixes, stored=False).relative
+
+    def _allowed(self, condition: Stack, scale: Stack, what: str) -> Allowed:
+        stored = self.stored(what) * unit_roundoff(self.dtype)
         condition = np.where(np.isnan(condition), math.inf, condition)
         if not isinstance(self.subject.model, Analytic):
             condition = np.maximum(condition, 1.0)
-        return Allowed(condition * per_condition + stored, scale, condition)
+        return Allowed(condition * self._per_condition(what) + stored, scale, condition)
 
     def _blocks(self, of_rows: Stack) -> Stack:
         return of_rows.max(axis=1, keepdims=True) if self.mixes else of_rows

@@ -115,7 +115,7 @@ def subjects_of(
 
 def _model(form: Form, of: Map, seed: int) -> Model:
     known = form.method.id in ANALYTIC and not form.said
-    return Analytic(form.method.id) if known else Generic(of, seed, form.method.id)
+    return Analytic(form.method.id) if known else Generic(of, seed, form.method.id, form.said)
 
 
 def attempt(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:

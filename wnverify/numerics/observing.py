@@ -42,7 +42,8 @@ DOUBTFUL: Final = (0.5, 100.0)
 SUBSAMPLE: Final = ((500, 6), (5_000, 24), (math.inf, 200))
 """Up to so many draws: so many of them at which balls and the judging model are asked."""
 FINE: Final = 2.0**-10
-"""Balls whose radius is a larger part than this of what is allowed do not decide."""
+"""Balls whose radius is a larger part than this of what is allowed do not decide, unless they prove the error smaller
+than the reference says it is."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -85,13 +86,15 @@ class Observer:
         self.subject, self.what, self.dtype, self.model = subject, what, dtype, model
         self.gradient = what == "gradient"
         self.seen = Observed()
+        self._count = 0
 
     def observe(self, draws: int) -> Observed:
-        """At ``draws`` decided draws, fewer where most have no value."""
+        """At ``draws`` decided draws, fewer where most have no value; asked again, from where it stopped."""
         each = max(1, min(A_KIND, math.ceil(draws / (len(KINDS) * BATCHES[bool(self.subject.form.said)]))))
         most = ROUNDS * max(len(SHAPES), math.ceil(draws / (each * len(KINDS))))
-        for batch in itertools.islice(self._rounds(each), most):
+        for batch in itertools.islice(self._rounds(each), self._count, most):
             self._batch(*batch)
+            self._count += 1
             if self.seen.decided >= draws:
                 break
         return self.seen
@@ -186,7 +189,7 @@ class Observer:
         for k in sorted(doubtful | ({sampled} if few else set())):
             case, own = Typed("", batch.V[k], batch.A[k]), error[k]
             if self.dtype == "float64" or k == sampled:
-                proved = self._proved(batch, allowed, case, k, found[k])
+                proved = self._proved(batch, allowed, case, k, found[k], float(narrow[k]))
                 if proved is not None:
                     around = np.zeros(found.shape)
                     around[k] = proved
@@ -203,7 +206,9 @@ class Observer:
         seen.worst_narrow = max(seen.worst_narrow, float(narrow.max()))
         return ratios
 
-    def _proved(self, batch: Batch, allowed: Allowed, case: Typed, k: int, found: Matrix) -> Matrix | None:
+    def _proved(
+        self, batch: Batch, allowed: Allowed, case: Typed, k: int, found: Matrix, by_reference: float
+    ) -> Matrix | None:
         """Entry by entry a proved bound of the error; None without an enclosure, or one that decides."""
         ball = self.subject.map.ball_vjp if self.gradient else self.subject.map.ball
         if ball is None:
@@ -213,11 +218,12 @@ class Observer:
             return None
         if isinstance(around, Exception):
             raise around
-        radii = np.zeros((len(batch.V), *found.shape))
-        radii[k] = [[float(x.rad()) for x in row] for row in around.table()]
-        if float(batch.ratios(radii, allowed, gradient=self.gradient)[k]) > FINE:
-            return None
-        return distance(around, found)
+        bound = distance(around, found)
+        within = [[[float(x.rad()) for x in row] for row in around.table()], bound]
+        sizes = np.zeros((2, len(batch.V), *found.shape))
+        sizes[:, k] = within
+        radius, by_balls = (float(batch.ratios(size, allowed, gradient=self.gradient)[k]) for size in sizes)
+        return bound if radius <= FINE or by_balls < by_reference else None
 
     def _judging(self, case: Typed, error: Matrix) -> float:
         of = self.subject.model.gradient if self.gradient else self.subject.model.value

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -18,10 +18,10 @@ from torch import Tensor
 
 from wnverify.finding import seed_of
 from wnverify.numerics import matrices
+from wnverify.numerics.counts import ROUNDINGS
 from wnverify.numerics.judge import UNDECIDED_FROM, Subject, attempt
 from wnverify.numerics.matrices import Matrix, Typed
 from wnverify.numerics.precision_formats import FORMATS, Emulated, Products, rounded
-from wnverify.numerics.sensitivity import ROUNDINGS
 from wnverify.oracles.ratio import ErrorModel, Ratio, unit_roundoff
 
 SHAPE: Final = (4, 9)
@@ -44,11 +44,12 @@ HALVES: Final = ("bfloat16", "float16")
 class Row:
     """One row of the matrix: ``sums`` is empty where the implementation decides how it sums, else the format in which
     every partial sum is rounded; then, save for tf32, every other result is as well.  ``judged``: the format of the
-    error model where that is another."""
+    error model where that is another.  ``native``: tf32 is that of the device, not the emulator's."""
 
     format: str
     sums: str = ""
     judged: str = ""
+    native: bool = False
 
     @property
     def model(self) -> str:
@@ -60,18 +61,21 @@ class Row:
 
     @property
     def emulated(self) -> bool:
-        return bool(self.sums) or self.format == "tf32"
+        return bool(self.sums) or (self.format == "tf32" and not self.native)
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the tensors that are given to the implementation: for what is emulated float32."""
-        found: torch.dtype = torch.float32 if self.emulated else getattr(torch, self.format)
+        """Of the tensors that are given to the implementation: for what is emulated, and for tf32, float32."""
+        float32 = self.emulated or self.format == "tf32"
+        found: torch.dtype = torch.float32 if float32 else getattr(torch, self.format)
         return found
 
     @property
     def words(self) -> str:
         if self.format != self.model:
             return f"no product of {self.model} matrices for {self.format} to round: as {self.model}"
+        if self.format == "tf32" and self.native:
+            return "as implemented, on float32 tensors whose products the device makes of tf32 numbers"
         if self.format == "tf32":
             return f"emulated: float32 with products of tf32 numbers, summed in {self.sums or 'float32'}"
         if self.sums:
@@ -80,9 +84,22 @@ class Row:
 
     def running(self) -> Any:
         """The context in which the implementation runs."""
+        if self.format == "tf32" and self.native:
+            return _tf32()
         if self.format == "tf32":
             return Products(self.format, summed=bool(self.sums))
         return Emulated(self.format) if self.sums else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _tf32() -> Iterator[None]:
+    """With products of float32 matrices as the device's tensor cores make them."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 NATIVE: Final = tuple(Row(name) for name in ("float64", "float32", "bfloat16", "float16"))
@@ -181,13 +198,18 @@ def representable(X: Matrix, name: str) -> bool:
 def run(subject: Subject, row: Row, cell: Cell) -> dict[str, Any]:
     """The row's ``value``, and where the cell has one its ``gradient``, as float64; or what was raised."""
     pull = cell.G is not None
-    V, A = (torch.tensor(X, dtype=row.dtype) for X in (cell.case.V, cell.case.A))
+    V, A = (torch.tensor(X, dtype=row.dtype, device=subject.device) for X in (cell.case.V, cell.case.A))
     with row.running(), torch.set_grad_enabled(pull):
         W = attempt(subject.map.implementation, V.requires_grad_(pull))
         found = {"value": W}
         if pull:
             found["gradient"] = W if isinstance(W, Exception) else attempt(_pulled, W, V, A)
-    return {what: X if isinstance(X, Exception) else X.detach().double().numpy() for what, X in found.items()}
+    return {what: X if isinstance(X, Exception) else array(X) for what, X in found.items()}
+
+
+def array(X: Tensor) -> Matrix:
+    """As float64, from wherever it is.  Cast on the processor: a device may have no float64."""
+    return np.asarray(X.detach().cpu().double().numpy())
 
 
 def _pulled(W: Tensor, V: Tensor, A: Tensor) -> Tensor:

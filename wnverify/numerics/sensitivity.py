@@ -2,7 +2,8 @@
 
 For f, units s (the largest entry of V, a power of two) and X = V / s, so that all numbers are of ordinary size:
 
-    σ = max ‖Df[e]‖ / ‖e‖               by the power method on DfᵀDf, Df by central differences, Dfᵀ by ``vjp``;
+    σ = max ‖Df[e]‖ / ‖e‖               from Dfᵀ, by ``vjp`` for every unit cotangent, up to ``WHOLE`` entries; above
+                                        by the power method on DfᵀDf, Df by central differences;
     η = max ‖D(vjp(·, A))[e]‖ / ‖e‖     by the power method on that symmetric matrix, the Hessian of ⟨A, f⟩.
 
 An input off by ε ‖X‖ moves the value by at most σ ε ‖X‖ and the gradient by η ε ‖X‖, to first order; the results, and
@@ -16,11 +17,13 @@ A condition number is taken as at least 1, and σ' as at least that of a map who
 invariance makes a derivative small, the factors of the chain that cancel still have that size.  For a scalar f, whose
 gradient may vanish where f nearly does, ½ η δ ‖X‖² is added to σ ‖X‖: the second term of Taylor's formula.
 
-* After k steps the power method has missed on average no more than 0.871 ln N / (k − 1) of σ², N entries (J. Kuczyński
-  and H. Woźniakowski, SIAM J. Matrix Anal. Appl. 13 (1992), Theorem 3.1): 0.6 of σ² at N = 100, 0.8
-  at N = 700.  ``SAFETY`` = 2 makes up for that.  Without a ``vjp`` the Jacobian is built column by column, or where it
-  is large its Frobenius norm is taken from random directions, with the quantile of
-  ``oracles.gradients.smallest_of_largest``; a proximal operator of a convex function has σ ≤ 1 (J. J. Moreau, 1965).
+* What is built in full needs no factor of safety, save in float64 where no balls are: there a difference from the
+  reference has two errors in it, and twice is allowed. After k steps the power method has missed on average no more
+  than 0.871 ln N / (k − 1) of σ², N entries (J. Kuczyński and H. Woźniakowski, SIAM J. Matrix Anal. Appl. 13 (1992),
+  Theorem 3.1): 0.6 of σ² at N = 100, 0.8 at N = 700. ``SAFETY`` = 2 makes up for that. Without a ``vjp`` the Jacobian
+  is built column by column, or where it is large (above ``COLUMNS`` entries) its Frobenius norm is taken from random
+  directions, with the quantile of ``oracles.gradients.smallest_of_largest``; a proximal operator of a convex function
+  has σ ≤ 1 (J. J. Moreau, 1965).
 * Steps are 2⁻²⁴, shortened until the value moves by less than a hundredth of itself; the reference's rounding is then
   2⁻²⁹ of what is measured.
 * A kink or a jump within reach of rounding shows at steps of 32 u of the dtype under test, to both sides, in random
@@ -41,6 +44,7 @@ import numpy as np
 
 from wnverify.finding import seed_of
 from wnverify.numerics import matrices
+from wnverify.numerics.counts import Counts
 from wnverify.numerics.forms import Map, Matrix
 from wnverify.numerics.matrices import Typed
 from wnverify.oracles.gradients import smallest_of_largest
@@ -50,30 +54,11 @@ STEP: Final = 2.0**-24
 MOVES: Final = 2.0**-7
 POWER_STEPS: Final = 8
 SAFETY: Final = 2.0
+WHOLE: Final = 16
+"""Entries up to which as many backward passes cost no more than the power method's steps."""
 COLUMNS: Final = 64
 SAMPLES: Final = 4
 REACH: Final = 32.0
-ROUNDINGS: Final = {"value": 4, "gradient": 16}
-"""Stored results on the way: a gradient has those of the value, and its own products and solutions of equations."""
-ALONE: Final = 8
-"""Of a gradient for which no equations are solved.  Where rows stand alone: an inner product, its product with a row, a
-difference and a quotient, beside the value's four.  Of a penalty: norms or a Gram matrix, a difference, a quotient, a
-product with W, and the factors of the penalty, of its terms and of the cotangent."""
-ONE_PRODUCT: Final = frozenset({"gradient_centralization", "l1_penalty", "weight_decay"})
-"""A linear map, whose gradient is the map itself, and w² and |w|, of which it is w or its sign times a factor and the
-cotangent: no more results than of a value."""
-STORED: Final = {
-    # Five steps s ↦ a s + b s³ + c s⁵ of a singular value: Σ_k (|a s| + |b s³| + |c s⁵|) / |sum|, each term off by u,
-    # times the relative derivatives of the steps after it, which carry the error on; 172.3 at worst, from s = 0.62.
-    "newton_schulz": 172,
-    # Five steps of a sum and three products, and what is centred, its Gram matrix, norm, the scaled one and the result;
-    # the relative derivative of a step is at most 1.
-    "newton_orthogonalization": 25,
-    # An eigenvector by LAPACK, right to some ten u beside what its gap excuses.
-    "spectral_norm_regularization": 32,
-    "spectral_restricted_isometry": 32,
-}
-"""For methods that store more; their gradients twice as much."""
 VANISHING: Final = 2.0**-10
 """Where an invariance leaves the value a condition number below this (two columns after centring), nothing says how
 large the factors are that cancel: no error of its gradient is judged."""
@@ -81,20 +66,27 @@ large the factors are that cancel: no error of its gradient is judged."""
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Sensitivity:
-    """s for every row, and block by block, shape (blocks, 1), ‖X‖, ‖W‖, σ and the step of the differences."""
+    """s for every row, and block by block, shape (blocks, 1), ‖X‖, ‖W‖, σ and the step of the differences; and the
+    factor of safety that σ needs."""
 
     unit: Matrix
     X: Matrix
     W: Matrix
     sigma: Matrix
     step: Matrix
+    safety: float = SAFETY
+
+    @property
+    def steep(self) -> Matrix:
+        """What σ is at most."""
+        return np.asarray(self.safety * self.sigma)
 
 
 class Generic:
     """The error models of any map, from its reference."""
 
-    def __init__(self, of: Map, seed: int, method_id: str = "") -> None:
-        self.map, self.seed, self.id = of, seed, method_id
+    def __init__(self, of: Map, seed: int, method_id: str = "", said: str = "") -> None:
+        self.map, self.seed, self.counts = of, seed, Counts(method_id, said)
         self.mixes = of.stacked or not _rows_alone(of, seed)
         self._known: dict[tuple[Typed, str], Sensitivity] = {}
         self._bends: dict[tuple[Typed, str], Matrix] = {}
@@ -147,13 +139,15 @@ class Generic:
             W = self.norms(self.map.reference(case.V))
             if self.map.nonexpansive:
                 of_blocks = unit if len(unit) == len(X) else np.full(X.shape, unit.max())
-                return Sensitivity(unit, X, W, of_blocks / SAFETY, lost)
-            sigma, step = self._steepness(case, unit, W)
+                return Sensitivity(unit, X, W, of_blocks, lost, 1.0)
+            sigma, step, safety = self._steepness(case, unit, W)
             reached = self._reached(self.map.reference, case.V, unit, X, dtype)
         except (ValueError, np.linalg.LinAlgError):  # so near the edge of its domain that nothing can be said
             return Sensitivity(unit, X, lost, lost, lost)
         sigma = np.where(reached > 2 * SAFETY * np.maximum(sigma, _quotient(W, X)), math.inf, sigma)
-        return Sensitivity(unit, X, W, sigma, step)
+        if dtype == "float64" and self.map.vjp is not None and self.map.ball_vjp is None:
+            safety = SAFETY  # the difference from the reference, which nothing encloses, has its error in it as well
+        return Sensitivity(unit, X, W, sigma, step, safety)
 
     def _bent(self, case: Typed, dtype: str) -> Matrix:
         """η, infinite where a kink is within reach; measured once for each case and dtype."""
@@ -165,33 +159,41 @@ class Generic:
                     self._bends[case, dtype] = np.full(self.norms(case.A).shape, math.inf)
         return self._bends[case, dtype]
 
-    def _steepness(self, case: Typed, unit: Matrix, W: Matrix) -> tuple[Matrix, Matrix]:
-        """σ, and the step at which it was measured."""
+    def _steepness(self, case: Typed, unit: Matrix, W: Matrix) -> tuple[Matrix, Matrix, float]:
+        """σ, the step of its differences, and the factor of safety that it needs."""
         step = np.full(W.shape, STEP)
         direction = self._unit_vectors(case.V.shape, "steepness")
         moved = self._difference(self.map.reference, case.V, unit, direction, step)
         for _ in range(2):
             step = _shortened(step, W, self.norms(moved))
             moved = self._difference(self.map.reference, case.V, unit, direction, step)
-        if self.map.vjp is None:
-            return self._without_vjp(case.V, unit, step), step
+        vjp, entries = self.map.vjp, max(case.V.size, case.A.size)
+        if vjp is None and entries <= COLUMNS:
+            columns = self._columns(lambda E: self._difference(self.map.reference, case.V, unit, E, step), case.V.shape)
+            return columns, step, 1.0
+        if vjp is None:
+            return self._sampled(case.V, unit, step), step, SAFETY
+        if entries <= WHOLE:
+            return self._columns(lambda E: unit * vjp(case.V, E), case.A.shape), step, 1.0
         sigma = self.norms(moved)
         for _ in range(POWER_STEPS):
             cotangent = moved / self._rows(np.where(sigma > 0, sigma, 1.0), moved)
-            direction = self._normalized(unit * self.map.vjp(case.V, cotangent))
+            direction = self._normalized(unit * vjp(case.V, cotangent))
             step = _shortened(step, W, sigma)
             moved = self._difference(self.map.reference, case.V, unit, direction, step)
             sigma = np.maximum(sigma, self.norms(moved))
-        return sigma, step
+        return sigma, step, SAFETY
 
-    def _without_vjp(self, V: Matrix, unit: Matrix, step: Matrix) -> Matrix:
-        if V.size <= COLUMNS:
-            columns = []
-            for index in np.ndindex(V.shape):
-                one = np.zeros(V.shape)
-                one[index] = 1.0
-                columns.append(self._difference(self.map.reference, V, unit, one, step).ravel())
-            return np.full(step.shape, np.linalg.svd(np.array(columns), compute_uv=False)[0])
+    def _columns(self, f: Callable[[Matrix], Matrix], shape: tuple[int, ...]) -> Matrix:
+        """Block by block the spectral norm of the linear f: of its values at every unit matrix of a shape, or where
+        rows stand alone at every unit column, which moves all rows at once."""
+        n, d = shape
+        units = np.eye(n * d).reshape(n * d, n, d) if self.mixes else np.repeat(np.eye(d)[:, None], n, axis=1)
+        found = np.array([f(E) for E in units])
+        blocks = found.reshape(len(units), 1, -1) if self.mixes else found
+        return np.asarray(np.linalg.svd(blocks.transpose(1, 0, 2), compute_uv=False)[:, :1])
+
+    def _sampled(self, V: Matrix, unit: Matrix, step: Matrix) -> Matrix:
         seen = [
             self.norms(self._difference(self.map.reference, V, unit, self._unit_vectors(V.shape, k), step))
             for k in range(SAMPLES)
@@ -215,7 +217,9 @@ class Generic:
         far = self.norms(self._difference(gradient, case.V, at.unit, before, 16 * at.step))
         eta = np.where(far < eta / 4, math.inf, eta)
         reached = self._reached(gradient, case.V, at.unit, at.X, dtype)
-        least = _quotient(self._steepest(at) * self.norms(case.A), at.X)
+        # A kink is told apart by what σ is at most by the power method, whether or not it is known better.
+        steepest = np.maximum(SAFETY * at.sigma, _quotient(at.W, at.X))
+        least = _quotient(steepest * self.norms(case.A), at.X)
         found: Matrix = np.where(reached > 2 * SAFETY * np.maximum(eta, least), math.inf, eta)
         return found
 
@@ -237,9 +241,9 @@ class Generic:
         return moved / self._rows(2 * step, moved)
 
     def _of_value(self, at: Sensitivity, case: Typed, dtype: str) -> list[ErrorModel]:
-        u = map_model(dtype, self._terms(case.V), condition=1.0, roundings=0).relative
+        u = self.counts.model(dtype, "value", self.map, case.V.shape, self.mixes, stored=False).relative
         with np.errstate(invalid="ignore"):  # infinite times zero is not decided either
-            moved = np.asarray(SAFETY * at.sigma * at.X)
+            moved = at.steep * at.X
             if self.map.name == "value":
                 moved = moved + SAFETY * self._bent(case, dtype) / self.norms(case.A) * at.X**2 * u / 2
         return self._models(_quotient(moved, at.W), case.V, dtype, "value")
@@ -256,7 +260,7 @@ class Generic:
         return self._models(condition, case.V, dtype, "gradient")
 
     def _steepest(self, at: Sensitivity) -> Matrix:
-        return np.maximum(SAFETY * at.sigma, _quotient(at.W, at.X))
+        return np.maximum(at.steep, _quotient(at.W, at.X))
 
     def _wide(self, case: Typed) -> Typed:
         """The case with a column more that changes nothing, where the shape is so narrow that freedom may be missing.
@@ -290,9 +294,8 @@ class Generic:
         return 0.5 < factor < 2.0 and bool(np.abs(found - expected).max() <= 1e-3 * np.abs(W).max())
 
     def _models(self, condition: Matrix, V: Matrix, dtype: str, what: str) -> list[ErrorModel]:
-        roundings = stored_results(self.id, what, self.mixes and self.map.name != "value")
         whole = [c if c >= 1 else 1.0 if c < 1 else math.inf for c in condition[:, 0].tolist()]
-        return [map_model(dtype, self._terms(V), condition=c, roundings=roundings) for c in whole]
+        return [self.counts.model(dtype, what, self.map, V.shape, self.mixes, condition=c) for c in whole]
 
     def _worst(self, error: Matrix, scale: Matrix, models: list[ErrorModel], dtype: str) -> Ratio:
         """The largest ratio; below the smallest normal number a dtype has no relative accuracy to ask for."""
@@ -302,10 +305,6 @@ class Generic:
         for size, of, model in zip(sizes.tolist(), scale[:, 0].tolist(), models, strict=True):
             found.append(Ratio(max(0.0, size - floor) if size == size else math.inf, of, model))
         return max(found, key=lambda ratio: ratio.value)
-
-    def _terms(self, V: Matrix) -> int:
-        n, d = (int(size) for size in V.shape)
-        return max(n, d) if self.mixes else d
 
     def _units(self, V: Matrix) -> Matrix:
         """s, one number a row: the largest power of two up to the block's largest entry; for W above G one for each."""
@@ -350,14 +349,6 @@ class Analytic:
 
 
 Model = Generic | Analytic
-
-
-def stored_results(method_id: str, what: str, solves: bool) -> int:
-    """r of the model of the ``value`` or the ``gradient``; ``solves``: whether its gradient may solve equations."""
-    known = STORED.get(method_id, 0)
-    if what == "value" or method_id in ONE_PRODUCT:
-        return max(ROUNDINGS["value"], known)
-    return max(ROUNDINGS["gradient"] if solves else ALONE, 2 * known)
 
 
 def _rows_alone(of: Map, seed: int) -> bool:

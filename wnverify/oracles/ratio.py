@@ -85,20 +85,29 @@ class ErrorModel:
 
 
 def map_model(
-    dtype: str, terms: int, *, condition: float = 1.0, roundings: int = 4, budget: float = FALSE_ALARM_BUDGET
+    dtype: str,
+    terms: int,
+    *,
+    condition: float = 1.0,
+    roundings: int = 4,
+    budget: float = FALSE_ALARM_BUDGET,
+    accumulated: str | None = None,
 ) -> ErrorModel:
     """What a sound implementation of a map may lose: condition × (u + γ̃_terms(u_acc)) + roundings × u.
 
     ``condition`` is the map's local relative condition number in the norm in which the error is taken: perturbing
     the input by one rounding is the least that any algorithm does.  ``terms`` is the length of the longest
-    reduction, summed in the accumulation dtype; ``roundings`` counts stored intermediate results.
+    reduction, summed in the dtype ``accumulated``, by default that of ``accumulation_roundoff``; ``roundings`` counts
+    stored intermediate results.
     """
     if not condition >= 0:
         raise ValueError(f"condition must be a non-negative number; got {condition}")
-    u, u_acc = unit_roundoff(dtype), accumulation_roundoff(dtype)
+    u, u_acc = unit_roundoff(dtype), accumulation_roundoff(accumulated or dtype)
     reduction = probabilistic_gamma(max(terms, 1), u_acc, budget)
     relative = condition * (u + reduction) + roundings * u
     text = f"condition {condition:.3g} × (u + γ̃_{terms}) + {roundings} u in {dtype}"
+    if accumulated not in (None, dtype):
+        text += f", summed in {accumulated}"
     return ErrorModel(relative, text)
 
 
