@@ -35,7 +35,9 @@ def test_everything_is_asked_of_every_method_on_the_processor():
 def test_on_a_device_only_what_runs_there_is_asked():
     """A topic that takes no device would give the findings of the processor under another name."""
     made = items(["weight_decay"], (), device="cuda:1", **GIVEN)
-    assert {item.check for item in made} == {topic.name for topic in TOPICS if topic.device} >= {"elsewhere"}
+    assert (
+        {item.check for item in made} == {topic.name for topic in TOPICS if topic.device} >= {"elsewhere", "precision"}
+    )
     assert {item.arguments["device"] for item in made} == {"cuda:1"}
 
 
@@ -50,7 +52,10 @@ def test_topics_and_methods_are_chosen_by_name():
     [
         (["nonsense"], "METHOD must be one of weight_normalization, "),
         (["weight_decay", "--only", "nonsense"], "--only must match one of agreement, elsewhere"),
-        (["--only", "sharding", "--device", "cuda"], "--only must match one of agreement, elsewhere on cuda"),
+        (
+            ["--only", "sharding", "--device", "cuda"],
+            "--only must match one of agreement, elsewhere, precision on cuda",
+        ),
         (["--device", "nonsense"], "device must be one that holds numbers (cpu, cuda, cuda:1, mps, xpu)"),
         (["--json", "no/such/folder/r.json"], "--json"),
     ],

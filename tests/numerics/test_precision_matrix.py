@@ -11,7 +11,7 @@ from wnverify.methods.weight_normalization.pytorch import normalize_rows
 from wnverify.methods.weight_standardization.pytorch import standardize_rows
 from wnverify.numerics.forms import judged
 from wnverify.numerics.judge import subject_of
-from wnverify.numerics.precision import precision
+from wnverify.numerics.precision import SHORTLY, precision
 from wnverify.numerics.precision_accuracy import accuracy, digits
 from wnverify.numerics.precision_cases import WITHIN, Row, cells
 from wnverify.numerics.precision_eps import alive, eps_of
@@ -276,6 +276,68 @@ def test_the_last_integer_is_found_by_bisection():
     assert last(lambda k: True, 9) == 9
     assert last(lambda k: True, -9) == -9
     assert last(lambda k: False, 9) == 0
+
+
+def test_without_the_device_the_matrix_is_one_unsupported_finding():
+    """The machine is asked before any work; what is no device at all is an error."""
+    (found,) = precision("group_lasso", quick=True, device="cuda:97")
+    assert found.verdict is Verdict.UNSUPPORTED
+    assert found.id == "method/group_lasso/precision.accuracy/float32@cuda.97"
+    assert "no device 'cuda:97'" in found.message
+    with pytest.raises(ValueError, match="device must be one that holds numbers"):
+        precision("group_lasso", quick=True, device="nonsense")
+
+
+class Elsewhere:
+    """The processor under the name of a device: whatever is not sent there is noticed."""
+
+    def __init__(self, monkeypatch, name):
+        self.sent, own = [], torch.tensor
+
+        def tensor(*given, device="cpu", **named):
+            if "dtype" in named:  # what only rounds numbers for the reference leaves it out
+                self.sent.append(str(device))
+            return own(*given, **named)
+
+        monkeypatch.setattr(torch, "tensor", tensor)
+        monkeypatch.setattr("wnverify.numerics.precision.absent", lambda device: "")
+        self.found = precision("weight_standardization", quick=True, device=name)
+
+
+@pytest.mark.parametrize(("name", "tf32"), [("cuda", True), ("xpu", False)], ids=["cuda", "another"])
+def test_on_a_device_the_implementation_runs_there_and_nothing_is_emulated(monkeypatch, name, tf32):
+    """Every native row, the range, the eps and what is saved are asked of the device; tf32 is its own, or not asked."""
+    elsewhere = Elsewhere(monkeypatch, name)
+    plain = [one.id for one in elsewhere.found if "eps" not in one.id.partition(",")[2]]
+    ids = {name.removeprefix("method/weight_standardization/precision.") for name in plain}
+    formats = ("float64", "float32", "bfloat16", "float16")
+    expected = {f"{check}/{form}@{name}" for check in ("accuracy", "eps", "saved") for form in formats}
+    expected |= {f"range/{form}@{name}" for form in SHORTLY}
+    assert ids == expected | ({f"accuracy/tf32@{name}"} if tf32 else set())
+    assert set(elsewhere.sent) == {name}
+    for one in elsewhere.found:
+        assert f"on {name}" in one.conditions
+        assert f"device='{name}'" in one.replay
+        assert all(route.figures.get("emulated") is not True for route in one.routes)
+        assert one.verdict is Verdict.PASS, one
+
+
+def test_products_of_the_device_are_tf32_only_within_their_row():
+    """The setting is that of tensor cores while the row runs, and after it what it was, also where something raises."""
+    before = torch.get_float32_matmul_precision()
+    seen = []
+
+    def raising():
+        with Row("tf32", native=True).running():
+            seen.append(torch.get_float32_matmul_precision())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        raising()
+    assert seen == ["high"] != [before]
+    assert torch.get_float32_matmul_precision() == before
+    assert not Row("tf32", native=True).emulated
+    assert Row("tf32", native=True).dtype is torch.float32
 
 
 def test_a_penalty_on_outputs_is_unsupported():

@@ -5,23 +5,32 @@ anything there, and what is kept for its backward.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
+
+import torch
 
 from wnverify.finding import Finding, Verdict
 from wnverify.numerics.judge import Implementation, Subject, subjects_of
-from wnverify.numerics.places import one_thread
+from wnverify.numerics.judge import unsupported as unsupported_finding
+from wnverify.numerics.places import absent, one_thread
 from wnverify.numerics.precision_accuracy import accuracy
 from wnverify.numerics.precision_cases import NATIVE, WITHIN, Row, cells, products
 from wnverify.numerics.precision_eps import alive, eps_of
 from wnverify.numerics.precision_range import ranges
 from wnverify.numerics.precision_saved import saved
 
+ASKED: Final = "How accurate are value and gradient over conditioning and scale?"
 SHORTLY = ("float32", "float16")
 """One wide and one narrow format, in which alone the range of an option, of a second map, or in a quick run is asked
 for; of what comes beside the method itself not in a quick run."""
 
 
 def precision(
-    method_id: str, seed: int = 0, quick: bool = False, implementation: Implementation | None = None
+    method_id: str,
+    seed: int = 0,
+    quick: bool = False,
+    implementation: Implementation | None = None,
+    device: str = "cpu",
 ) -> list[Finding]:
     """The findings of one method of the catalogue, by itself and with each of its options; the last part of an id is
     the format, ``float16``, or with it where sums are rounded, ``float16,sums=float16``.
@@ -33,16 +42,23 @@ def precision(
     kept for the backward.  The transform of a constraint and the proximal operator of a penalty have checks of their
     own, ``precision.accuracy.prox``; what is differentiated is the first map.
 
+    ``device``: where the PyTorch form runs; one finding, ``unsupported``, where this machine does not have it.  What is
+    emulated is emulated on the processor: on another device only what it does itself is asked, tf32 products on CUDA.
+
     ``implementation`` (V (n, d) ↦ W, any floating dtype) is judged in place of the method's own PyTorch form without
     options.  ``unsupported`` for a penalty on outputs, which is no map of a weight; ``ValueError`` for an unknown
-    method.
+    method, or what is no device.
     """
-    subjects = subjects_of(method_id, seed, quick, implementation=implementation)
+    missing = absent(device)
+    subjects = subjects_of(method_id, seed, quick, device, implementation)
     if not subjects:
         return [_unsupported(method_id)]
+    if missing:
+        return [unsupported_finding(subjects[0], "precision.accuracy", "float32", ASKED, missing)]
     with one_thread():
         found = [one for subject in subjects for one in _of(subject, implementation is None)]
-    said = f"precision({method_id!r}, seed={seed}, quick={quick})"
+    there = "" if device == "cpu" else f", device={device!r}"
+    said = f"precision({method_id!r}, seed={seed}, quick={quick}{there})"
     replay = f"from wnverify.numerics.precision import precision; print(*{said}, sep='\\n')"
     return [one.replace(replay=f'python -c "{replay}"') for one in found]
 
@@ -54,10 +70,13 @@ def _of(subject: Subject, own: bool) -> Iterator[Finding]:
     whole = not subject.quick and not subject.form.said
     for row in NATIVE:
         yield accuracy(subject, row, known[row.format])
-    for row in WITHIN if whole or first else ():
+    here = subject.device == "cpu"
+    for row in WITHIN if here and (whole or first) else ():
         # The scale adds little to what sums cost where nothing over- or underflows: left out of a quick run.
         yield accuracy(subject, row, [cell for cell in known[row.format] if whole or not cell.exponent])
-    if first or not subject.quick:
+    if not here and first and torch.device(subject.device).type == "cuda":
+        yield accuracy(subject, Row("tf32", native=True), cells(subject, "tf32"))
+    if here and (first or not subject.quick):
         none = known["float32"] and not products(subject, known["float32"])
         given = known["float32"] if none else cells(subject, "tf32")
         for sums in ("", "tf32") if whole else ("",):
@@ -79,6 +98,6 @@ def _unsupported(method_id: str) -> Finding:
         subject=method_id,
         check="precision.accuracy",
         verdict=Verdict.UNSUPPORTED,
-        statement="How accurate are value and gradient over conditioning and scale?",
+        statement=ASKED,
         message="a penalty on a network's outputs: no map of a weight alone, hence no error model of one",
     )

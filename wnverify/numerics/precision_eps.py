@@ -110,8 +110,8 @@ class _Look:
     def _found(self, V: Matrix, eps: float) -> Any:
         implementation: Callable[..., Any] = (self.map(eps) if self.own else self.subject.map).implementation
         with torch.no_grad():
-            W = attempt(implementation, torch.tensor(V, dtype=self.row.dtype))
-        return W if isinstance(W, Exception) else W.double().numpy()
+            W = attempt(implementation, torch.tensor(V, dtype=self.row.dtype, device=self.subject.device))
+        return W if isinstance(W, Exception) else measured.array(W)
 
     def alive(self, eps: float) -> tuple[bool | None, int | None]:
         exponent = self.asked(eps)

@@ -36,7 +36,7 @@ def _route(subject: Subject, row: Row, V: Any) -> Evidence:
     if V is None:
         note = f"no value that {row.format} holds at this size"
         return Evidence(route="arithmetic", verdict=Verdict.INCONCLUSIVE, note=note)
-    leaf = torch.tensor(V, dtype=row.dtype, requires_grad=True)
+    leaf = torch.tensor(V, dtype=row.dtype, device=subject.device, requires_grad=True)
     kept: dict[int, Tensor] = {}
 
     def keep(tensor: Tensor) -> Tensor:

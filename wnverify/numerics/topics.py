@@ -66,6 +66,7 @@ TOPICS: Final = (
         statement="How accurate is it in which format, how far does its range reach, and what does its backward keep?",
         report={"default": QUICK, "full": WHOLE},
         seconds=(1.5, 0.6),
+        device=True,
     ),
     Topic(
         name="error_model",
