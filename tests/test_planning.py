@@ -7,6 +7,7 @@ import pytest
 from wnverify import reporting
 from wnverify.auditing.catalogued import every_method
 from wnverify.auditing.selftest import selftest_items
+from wnverify.experiments.listing import trained_methods
 from wnverify.finding import Evidence, Finding, Verdict
 from wnverify.numerics import topics
 from wnverify.planning import RECOMPUTED, SLOW_CLAIMS, claim_items, plan
@@ -20,6 +21,11 @@ LIMITS = {"timeout_s": 60.0, "memory_mib": 4096.0}
 @pytest.fixture(scope="module")
 def plans():
     return {mode: plan(mode, 0, **LIMITS) for mode in ("quick", "default", "full")}
+
+
+def experiments(chosen):
+    """The short training runs of a plan."""
+    return [item for item in chosen.items if item.kind == "experiment"]
 
 
 def kinds(chosen):
@@ -59,6 +65,7 @@ def test_the_default_plan(plans):
     ours, _ = every_method()
     assert len(plans["default"].specs) == 1 + len([spec for spec in ours if "[" not in spec.target])
     assert plans["default"].quick_audit
+    assert all(item.arguments["quick"] for item in experiments(plans["default"]))
     assert plans["default"].total_seconds <= 220
 
 
@@ -72,7 +79,11 @@ def test_the_full_plan(plans):
     each = [topic.name for topic in topics.TOPICS if topic.each]
     assert asked >= {(name, method.id) for name in each for method in topics.judged()}
     assert {name for name, _ in asked} == {topic.name for topic in topics.TOPICS}
-    assert chosen.left_out == ["Of the numerics, sharding_over_four is asked with fewer points."]
+    assert chosen.left_out == [
+        "The papers' experiments are not trained: what is known of them comes from stored parts.",
+        "Of the numerics, sharding_over_four is asked with fewer points.",
+    ]
+    assert {item.subject for item in experiments(chosen)} == {method.id for method in trained_methods()}
     assert chosen.total_seconds <= 2400
 
 
