@@ -88,6 +88,14 @@ def backward_model(instance: Instance, V: Tensor, *, slack: float = 1.0) -> Erro
     return map_model("float64", max(rows(V).shape), condition=slack * (1.0 + min(condition, 1e6)), roundings=8)
 
 
+def natural_size(instance: Instance, V: Tensor, cotangent: Tensor) -> float:
+    """‖a‖ ‖f(V)‖ / ‖V‖: where the derivative all but vanishes, rounding of this size is left of it."""
+    with torch.no_grad():
+        value = float(instance.at(V).norm())
+    size = float(V.norm())
+    return float(cotangent.norm()) * value / size if size > 0 else 0.0
+
+
 def worst_narrow_row(wide: Instance, low: Tensor, cotangent: Tensor, observed: Tensor, expected: Tensor) -> Ratio:
     """The row with the largest ratio; each row is modelled by its own response to a rounding of the weight.
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from wnverify.auditing.instance import Instance
-from wnverify.auditing.points import GENERIC_SHAPES, KERNEL_SHAPES, Point, generic, outside, randn, rows
+from wnverify.auditing.points import GENERIC_SHAPES, KERNEL_SHAPES, Point, generic, outside, randn, rows, small_enough
 from wnverify.auditing.subject import Subject
 from wnverify.auditing.target import PENALTY
 from wnverify.auditing.vocabulary import statement_of
@@ -22,6 +22,8 @@ from wnverify.oracles.ratio import Ratio, map_model
 
 AT_ORIGIN = 1e-6
 """Coordinates so small beside the weight that they stand for are the origin up to rounding."""
+VANISHING = 1e-9
+"""A penalty's value beside those at other weights, from which on what is left is rounding."""
 FEW = 1
 """Gaussian tangents, and as many cotangents, of one sampled look at a backward."""
 QUICK_SHAPES = ((3, 5), (4, 4), (7, 3))
@@ -97,14 +99,20 @@ class Context:
 
     @functools.cached_property
     def repeatable_in_training(self) -> bool:
-        """Whether two forwards in training mode agree bit for bit at the first weight that is accepted."""
+        """Whether forwards in training mode agree bit for bit at the first weight that is accepted, and draw nothing:
+        what is drawn may agree by chance.  Not where the subject says that it changes its state there."""
+        if self.subject.domain.get("stateful_in_training"):
+            return False
         for shape in GENERIC_SHAPES:
             V = generic(shape, self._seed).V
             with contextlib.suppress(Exception):  # a refusal is recorded where points are chosen
                 instance = self.subject.build(V)
                 with torch.no_grad():
-                    first, second, third = (instance.out() for _ in range(3))
-                return bool(torch.equal(first, second) and torch.equal(second, third))
+                    first = instance.out()  # what is drawn once, at the first call, is kept
+                    drawn = torch.get_rng_state()
+                    second, third = instance.out(), instance.out()
+                same = torch.equal(first, second) and torch.equal(second, third)
+                return bool(same and torch.equal(drawn, torch.get_rng_state()))
         return True
 
     @property
@@ -178,6 +186,7 @@ class Context:
         for point in points:
             if one and kept:
                 break
+            point = dataclasses.replace(point, V=small_enough(point.V, self.subject.domain))
             why = outside(point.V, self.subject.domain)
             if why is not None:
                 self.refused[point.name] = f"outside the stated domain ({why})"
@@ -195,6 +204,28 @@ class Context:
         with torch.no_grad():
             finite = bool(torch.isfinite(self.build(point.weight).at(V)).all())
         return [dataclasses.replace(point, name=name, V=V, origin=False)] if finite else []
+
+    @functools.cached_property
+    def _typical(self) -> float:
+        """The largest size of a penalty's value over generic weights."""
+        found = [0.0]
+        for point in self.generic_points(every=True):
+            with torch.no_grad():
+                found.append(float(self.build(point.weight).at(point.V).abs()))
+        return max(found)
+
+    def vanishes(self, point: Point) -> bool:
+        """Whether a penalty is nothing but rounding at this weight, as one that compares rows is of one row."""
+        if not self.scalar:
+            return False
+        with torch.no_grad():
+            here = float(self.build(point.weight).at(point.V).abs())
+        return here <= VANISHING * self._typical
+
+    def ordinary(self, shape: tuple[int, ...]) -> Point:
+        """The generic point of that shape, scaled down where the stated domain leaves out weights of its size."""
+        point = generic(shape, self.seed)
+        return dataclasses.replace(point, V=small_enough(point.V, self.subject.domain))
 
     def small_point(self) -> Point | None:
         """The first small generic point that can be used, or None."""

@@ -18,6 +18,12 @@ from torch import Tensor
 from wnverify.finding import seed_of
 
 GENERIC_SHAPES: Final = ((3, 5), (5, 12), (4, 4), (7, 3), (1, 6), (70, 134))
+BORDERS: Final = ((33, 65), (65, 33), (5, 257), (32, 64), (257, 5), (5, 1025), (31, 129), (129, 257), (1025, 5))
+"""One beyond, or one short of, 32, 64, 128, 256 and 1024, in rows and in columns; odd, so that no half is whole.
+
+But for 32x64, which every block up to 32 divides: the sizes of most layers, for which shortcuts are written."""
+INSIDE: Final = 0.75
+"""Of the largest size that a stated domain allows, how much a weight has that would be larger."""
 KERNEL_SHAPES: Final = ((4, 3, 3), (5, 2, 3, 3), (3, 2, 2, 3, 2))
 
 
@@ -84,6 +90,15 @@ def outside(V: Tensor, domain: Mapping[str, Any]) -> str | None:
             if name in domain and condition > domain[name]:
                 return f"{name}: a condition number of {condition:.3g}"
     return None
+
+
+def small_enough(V: Tensor, domain: Mapping[str, Any]) -> Tensor:
+    """V, scaled down where only its size is outside the stated domain."""
+    limits = [(float(V.abs().max()) if V.numel() else 0.0, float(domain.get("max_abs", math.inf)))]
+    longest = float(torch.linalg.vector_norm(rows(V).double(), dim=1).max()) if V.numel() else 0.0
+    limits.append((longest, float(domain.get("finite_only_for_row_norm_lt", math.inf))))
+    shrink = max((size / (INSIDE * limit) for size, limit in limits if size >= limit > 0), default=1.0)
+    return V if shrink == 1.0 else V / shrink
 
 
 def structured(seed: int) -> Iterator[Point]:

@@ -221,7 +221,9 @@ def _odd(look: Look) -> Iterator[Ratio]:
 def _idempotent(look: Look) -> Iterator[Ratio]:
     once = look.at(look.V)
     if look.covers(once):
-        yield _same(look, look.at(once), look.W)
+        ratio = _same(look, look.at(once), look.W)
+        # Onto a set a weight is mapped with the rounding of what was taken off it.
+        yield dataclasses.replace(ratio, scale=max(ratio.scale, float(look.V.norm()))) if look.target_set else ratio
 
 
 @residual("rotation_equivariant")

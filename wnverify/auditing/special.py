@@ -6,6 +6,7 @@ equation and not its signs, and sizes that pass the borders of blocks.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Final
 
@@ -18,6 +19,9 @@ from wnverify.auditing.vocabulary import DECLARED_ONLY
 from wnverify.finding import seed_of
 from wnverify.oracles.sets import SETS
 
+LIMITS: Final = ("max_condition", "max_sigma_ratio")
+WORST: Final = 1e3
+NEAR_LIMIT: Final = 0.9
 AT_TIES: Final = frozenset({"euclidean_projection", "idempotent", "nonexpansive", "l1_rows_le"})
 """Asked of a projection at ties too.  Where there are several nearest points it need not be equivariant."""
 OF_PENALTY_AT_TIES: Final = frozenset({"convex", "is_prox_of_penalty"})
@@ -65,7 +69,19 @@ def badly_conditioned(look: Context, name: str) -> list[Point]:
     """Where an iteration towards frames has not come to its end, and rounding spoils a sound answer a little."""
     onto_frames = look.subject.kind == PROJECTION and look.subject.target_set.get("name") == "stiefel_rows"
     asked = onto_frames and name == "euclidean_projection"
-    return look.usable([ill_conditioned(1e3, look.seed)]) if asked else []
+    return look.usable([hardest(look), hardest(look, (30, 60))]) if asked else []
+
+
+def hardest(look: Context, shape: tuple[int, int] = (4, 9)) -> Point:
+    """A badly conditioned weight, as badly as the stated domain allows."""
+    limits = [float(look.subject.domain[name]) for name in LIMITS if name in look.subject.domain]
+    point = ill_conditioned(min([WORST, *(NEAR_LIMIT * limit for limit in limits)]), look.seed, shape)
+    return point if shape == (4, 9) else dataclasses.replace(point, name=f"{point.name} at {shape[0]}x{shape[1]}")
+
+
+def states_a_limit(look: Context) -> bool:
+    """Whether the domain says up to which condition number what is declared holds."""
+    return any(name in look.subject.domain for name in LIMITS)
 
 
 def with_zero_row(seed: int) -> Point:

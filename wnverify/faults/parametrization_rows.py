@@ -216,6 +216,12 @@ FAULTS: Final = (
     wrong("parametrization.sharded", "KeptLargest", "sharding.shard0", shards=2),
     wrong("parametrization.sharded", "ReducedTwice", "sharding.replicate", shards=2),
     wrong("parametrization.sharded", "GradientTimesWorld", "sharding.ddp", shards=2),
+    wrong("parametrization.seldom", "NaNBeyond60Columns", "contract.forward"),
+    wrong("parametrization.seldom", "TableOf64Columns", "contract.forward", "hazard"),
+    wrong("parametrization.seldom", "ScaledInPlaceWhenSmall", "contract.input_unchanged"),
+    wrong("parametrization.seldom", "GainOfLastCall", "gradient.loss", gradcheck=True),
+    wrong("parametrization.seldom", "NaiveSoftplusInverse", "contract.layers", "hazard"),
+    wrong("parametrization.seldom", "FlooredTangent", "gradient.rows", gradcheck=True),
 )
 
 _FRAME: Final = ("edge.zero_row", "edge.zero_matrix", "edge.rank_deficient", "edge.nan_row", "cost.work")
@@ -269,4 +275,7 @@ RIGHT: Final = (
         "cost.work",
     ),
     right("parametrization.sharded", "GatheredUnit", shards=2),
+    right("parametrization.seldom", "RowsDropped", "edge.scale"),
+    right("parametrization.seldom", "CentredSoftmax", "property.zero_mean_rows"),
+    right("parametrization.seldom", "SignByRoot", "precision.forward", "edge.scale"),
 )

@@ -64,6 +64,7 @@ FAULTS: Final = (
     wrong("projection.red_thresholds", "SingleColumnClipped", _NEAREST),
     wrong("projection.red_thresholds", "FourteenNewtonSteps", _NEAREST),
     wrong("projection.sharded", "onto_sphere_of_the_part", "sharding.shard1", shards=2),
+    wrong("projection.limits", "FewIterations", "property.euclidean_projection"),
 )
 
 RIGHT: Final = (
@@ -81,4 +82,12 @@ RIGHT: Final = (
     right("projection.right_functions", "onto_ball_or_itself"),
     right("projection.red_thresholds", "SimplexModule"),
     right("projection.red_thresholds", "RowsLessMean"),
+    right("projection.limits", "CentredThenShrunk"),
+    right(
+        "projection.limits",
+        "OntoSpectralBallBySubtraction",
+        *("property.spectral_norm_le_1", "property.euclidean_projection", "precision.float64", "edge.zero_matrix"),
+        *("edge.nan_row", "execution.autocast", "cost.work"),
+        note="its rounding is that of the weight",
+    ),
 )

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import Any, Final
 
 import torch
 from torch import Tensor
 
+from wnverify.auditing.backward import differenced
 from wnverify.auditing.context import Context, first_line
 from wnverify.auditing.instance import Instance
-from wnverify.auditing.points import GENERIC_SHAPES, KERNEL_SHAPES, Point, generic, outside, randn
+from wnverify.auditing.points import (
+    BORDERS,
+    GENERIC_SHAPES,
+    KERNEL_SHAPES,
+    Point,
+    outside,
+    randn,
+    small_enough,
+)
 from wnverify.auditing.registry import Sheet, check
 from wnverify.auditing.rounding import allowing_stairs
 from wnverify.auditing.target import PENALTY, PROJECTION
@@ -27,7 +37,7 @@ DTYPES: Final = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 def forward(look: Context, sheet: Sheet) -> None:
     tried = []
     for shape in GENERIC_SHAPES[:4]:
-        point = generic(shape, look.seed)
+        point = look.ordinary(shape)
         if (why := outside(point.V, look.subject.domain)) is not None:
             tried.append(f"{point.name} is outside the stated domain ({why})")
             continue
@@ -45,11 +55,32 @@ def forward(look: Context, sheet: Sheet) -> None:
             sheet.add(point.name, Verdict.PASS)
     if look.mode_note:
         sheet.note(look.mode_note)
+    _at_further_sizes(look, sheet)
     if not sheet.cases:
         nowhere = all("outside the stated domain" in text for text in tried)
         sheet.add("every shape", Verdict.INCONCLUSIVE if nowhere else Verdict.FAIL, "; ".join(tried))
     for text in tried:
         sheet.note(text)
+
+
+def _at_further_sizes(look: Context, sheet: Sheet) -> None:
+    """Where a size is taken, larger ones in the stated domain are, and what comes back is finite there."""
+    taken = [tuple(map(int, case.name.split("x"))) for case in sheet.cases]
+    borders = BORDERS[: 4 if look.quick else 8]
+    for dims in (*GENERIC_SHAPES[4:], *borders, *KERNEL_SHAPES):
+        point = look.ordinary(dims)
+        if outside(point.V, look.subject.domain) is not None:
+            continue
+        try:
+            with torch.no_grad():
+                out = look.build(point.V).out()
+        except Exception as error:  # foreign code may raise anything; what it raised is the finding
+            # What kernels raise is asked by contract.shape; one row, and more rows than columns, may be refused.
+            if len(dims) == 2 and any((n <= d) == (dims[0] <= dims[1]) and dims[0] >= n for n, d in taken):
+                sheet.add(point.name, Verdict.HAZARD, f"smaller weights are taken, this one raises {_said(error)}")
+            continue
+        if taken and out.is_floating_point() and not bool(torch.isfinite(out).all()):
+            sheet.add(point.name, Verdict.FAIL, "the output is not finite at an ordinary weight")
 
 
 @check(
@@ -59,7 +90,7 @@ def forward(look: Context, sheet: Sheet) -> None:
 )
 def shape(look: Context, sheet: Sheet) -> None:
     for dims in (*GENERIC_SHAPES, (5, 31), (33, 65), *KERNEL_SHAPES):
-        point = generic(dims, look.seed)
+        point = look.ordinary(dims)
         if outside(point.V, look.subject.domain) is not None:
             continue
         try:
@@ -82,7 +113,7 @@ def shape(look: Context, sheet: Sheet) -> None:
 
 @check("contract.dtype", asks="Has the output the dtype of the weight?")
 def dtype(look: Context, sheet: Sheet) -> None:
-    point = next((p for p in (generic(s, look.seed) for s in SMALL) if _takes(look, p)), None)
+    point = next((p for p in map(look.ordinary, SMALL) if _takes(look, p)), None)
     if point is None:
         return
     for kind in DTYPES:
@@ -121,6 +152,29 @@ def input_unchanged(look: Context, sheet: Sheet) -> None:
             sheet.add(point.name, Verdict.HAZARD, said, route="exact")
         else:
             sheet.add(point.name, Verdict.PASS, route="exact")
+    for point in look.generic_points()[:1]:
+        for name, V in _far_and_flat(point.V):
+            if outside(V, look.subject.domain) is None:
+                _unchanged(look, sheet, f"{point.name} {name}", point, V)
+
+
+def _far_and_flat(V: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """Weights that a forward may want to mend first: of another size, with a row of zeros, with ties."""
+    for exponent in (-20, -12, 12, 20):
+        yield f"times 2^{exponent}", V * 2.0**exponent
+    flat = V.clone()
+    flat[0] = 0.0
+    yield "with a row of zeros", flat
+    yield "with ties", torch.where(V > 0, 0.5, -0.5).to(V.dtype)
+
+
+def _unchanged(look: Context, sheet: Sheet, case: str, point: Point, V: Tensor) -> None:
+    given = V.clone()
+    with contextlib.suppress(Exception), torch.no_grad():  # what it raises there is asked elsewhere
+        look.build(point.weight).at(given)
+    same = torch.equal(given, V)
+    said = "" if same else f"the forward changed {int((given != V).sum())} entries of its input"
+    sheet.add(case, Verdict.PASS if same else Verdict.FAIL, said, route="exact")
 
 
 @check("contract.deterministic", asks="Does the same weight give the same output twice, and under two seeds?")
@@ -198,7 +252,7 @@ def history(look: Context, sheet: Sheet) -> None:
     if point is None:
         return
     V = point.V
-    other = randn(*V.shape, seed=look.seed_for("other")) + 0.3
+    other = small_enough(randn(*V.shape, seed=look.seed_for("other")) + 0.3, look.subject.domain)
     instance = look.build(point.weight)
     with torch.no_grad():
         expected, expected_other = look.build(point.weight).at(V), look.build(point.weight).at(other)
@@ -241,10 +295,15 @@ def train_eval(look: Context, sheet: Sheet) -> None:
         instance = look.subject.build(point.weight, training=True)
         if not look.repeatable_in_training:
             sheet.note("the forward moves state in training; the eval output is compared with the next training one")
+        drawn = torch.get_rng_state()
         trained = instance.at(point.V)
+        noisy = not torch.equal(drawn, torch.get_rng_state())
         out = instance.eval().at(point.V)
     wrong = Verdict.HAZARD if not look.repeatable_in_training else Verdict.FAIL
-    sheet.compare("eval", difference(out, trained, look, point), "eval and train outputs differ", wrong=wrong)
+    if noisy and look.subject.domain.get("stateful_in_training"):
+        sheet.note("declared: what is drawn in training changes the output, so that eval is compared with nothing")
+    else:
+        sheet.compare("eval", difference(out, trained, look, point), "eval and train outputs differ", wrong=wrong)
     _at_another_weight(look, sheet, instance, point)
     if not look.repeatable_in_training:
         return
@@ -278,7 +337,7 @@ def _same_gradient(look: Context, sheet: Sheet, evaluated: Instance, point: Poin
 
 def _at_another_weight(look: Context, sheet: Sheet, evaluated: Instance, point: Point) -> None:
     """Whether the map in eval mode still follows its weight: after training it may have kept its last output."""
-    other = randn(*point.V.shape, seed=look.seed_for("other")) + 0.3
+    other = small_enough(randn(*point.V.shape, seed=look.seed_for("other")) + 0.3, look.subject.domain)
     if outside(other, look.subject.domain) is not None:
         return
     with torch.no_grad():
@@ -292,7 +351,7 @@ def _at_another_weight(look: Context, sheet: Sheet, evaluated: Instance, point: 
 def difference(out: Tensor, expected: Tensor, look: Context, point: Point) -> Ratio:
     """The miss beside what this map may lose at this weight, in the precision in which it is found to be computed."""
     if torch.equal(out, expected):
-        return ratio_of(out, expected, 1.0)
+        return ratio_of(out, expected, 1.0, look.terms(point.V))
     instance = look.build(point.weight)
 
     def value(weight: Tensor) -> Tensor:
@@ -303,7 +362,10 @@ def difference(out: Tensor, expected: Tensor, look: Context, point: Point) -> Ra
         with torch.no_grad():
             return look.build(point.weight).at(weight).double()
 
-    ratio = ratio_of(out, expected, sensitivity(value, point.V, seed=look.seed) + 1.0)
+    condition = sensitivity(value, point.V, seed=look.seed) + 1.0
+    if look.scalar and float(expected.abs()) > 0:  # a sum that cancels loses relative to what went into it
+        condition += differenced(instance, point.V)[1] / float(expected.abs())
+    ratio = ratio_of(out, expected, condition, look.terms(point.V) if look.scalar else None)
     return ratio if out.shape != expected.shape else allowing_stairs(ratio, afresh, point.V, seed=look.seed)
 
 
@@ -318,8 +380,9 @@ def gradient_difference(out: Tensor, expected: Tensor, look: Context, point: Poi
     return ratio if out.shape != expected.shape else allowing_stairs(ratio, afresh, point.V, seed=look.seed)
 
 
-def ratio_of(out: Tensor, expected: Tensor, condition: float) -> Ratio:
-    model: ErrorModel = map_model("float64", expected.numel(), condition=condition)
+def ratio_of(out: Tensor, expected: Tensor, condition: float, terms: int | None = None) -> Ratio:
+    """``terms``: of the longest sum; the entries of what is expected where it is not told."""
+    model: ErrorModel = map_model("float64", terms or expected.numel(), condition=condition)
     if out.shape != expected.shape:
         return Ratio(float("inf"), 1.0, model)
     return Ratio(float((out - expected).norm()), float(expected.norm()), model)

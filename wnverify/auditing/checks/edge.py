@@ -15,7 +15,7 @@ from torch import Tensor
 from wnverify.auditing.checks.gradient import AFTER, judge_backward
 from wnverify.auditing.context import Context, first_line
 from wnverify.auditing.instance import Instance
-from wnverify.auditing.points import randn, repeated_singular_values, rows
+from wnverify.auditing.points import randn, repeated_singular_values, rows, small_enough
 from wnverify.auditing.registry import Sheet, check
 from wnverify.finding import Verdict, encode_array
 
@@ -89,6 +89,7 @@ def _at(
 
     ``narrow``: the values in the narrower dtypes too, which hold what is unusual about V exactly.
     """
+    V = small_enough(V, look.subject.domain)
     try:
         with torch.no_grad():
             W = rows(built(look, V).at(V))
@@ -187,13 +188,13 @@ def refused(sheet: Sheet, name: str, error: BaseException) -> None:
 
 def built(look: Context, V: Tensor) -> Instance:
     """An instance for an ordinary weight of V's shape, which V is then given to; for V itself where that fails."""
-    ordinary = randn(*V.shape, seed=look.seed_for("edge base")) + 0.3
+    ordinary = small_enough(randn(*V.shape, seed=look.seed_for("edge base")) + 0.3, look.subject.domain)
     return look.build(ordinary if look.accepts(ordinary, str(tuple(V.shape))) else V)
 
 
 def base_of(look: Context) -> Tensor:
     """An ordinary weight, in the subject's coordinates where it accepts it."""
-    V = randn(*SHAPE, seed=look.seed_for("edge base")) + 0.3
+    V = small_enough(randn(*SHAPE, seed=look.seed_for("edge base")) + 0.3, look.subject.domain)
     return look.build(V).V if look.accepts(V, "the ordinary weight") else V
 
 

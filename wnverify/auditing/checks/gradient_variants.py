@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from wnverify.auditing.backward import backward_model, worst_narrow_row
-from wnverify.auditing.checks.gradient import AFTER, IN_FULL, add_report
+from wnverify.auditing.backward import backward_model, natural_size, worst_narrow_row
+from wnverify.auditing.checks.gradient import AFTER, IN_FULL, add_report, other_tensors
 from wnverify.auditing.checks.property import discover
-from wnverify.auditing.context import Context, first_line
+from wnverify.auditing.context import VANISHING, Context, first_line
 from wnverify.auditing.instance import Instance
 from wnverify.auditing.points import Point, generic, randn, rows, scaled_rows
 from wnverify.auditing.registry import Sheet, check
@@ -52,7 +52,8 @@ def other_losses(look: Context, sheet: Sheet) -> None:
         try:
             model = backward_model(instance, point.V, slack=10.0)
             pull = reverse_mode(instance, instance.with_primary(point.V), instance.primary)
-            largest = float(pull(look.cotangent(point.V, look.seed_for("first", point.name))).norm())
+            first = look.cotangent(point.V, look.seed_for("first", point.name))
+            largest = max(float(pull(first).norm()), natural_size(instance, point.V, first))
             for name, observed, expected in _pairs(look, instance, point, pull):
                 scale = max(float(expected.norm()), largest)
                 ratio = Ratio(float((observed - expected).norm()), scale, model)
@@ -119,6 +120,24 @@ def _pairs(
     mine = instance.at(leaf)
     instance.at(V.flip(0) if V.shape[0] > 1 else V.flip(-1))
     yield "another weight's forward before the backward", _grad((mine * first).sum(), leaf), of_first
+    for name, call, tensors, index in other_tensors(instance, V):
+        yield f"{name}: another weight's forward before the backward", *_between(instance, first, call, tensors, index)
+
+
+def _between(
+    instance: Instance, cotangent: Tensor, call: Callable[..., Tensor], tensors: tuple[Tensor, ...], index: int
+) -> tuple[Tensor, Tensor]:
+    """The gradient of a further tensor with another weight's forward before its backward, and without one."""
+    at = instance.primary + len(tensors) - len(instance.tensors)
+    found = []
+    for between in (True, False):
+        leaves = [t.detach().clone().requires_grad_(i == index) for i, t in enumerate(tensors)]
+        loss = (call(*leaves) * cotangent).sum()
+        if between:
+            others = [t.detach().flip(0 if t.shape[0] > 1 else -1) if i == at else t for i, t in enumerate(tensors)]
+            call(*others)
+        found.append(_grad(loss, leaves[index]))
+    return found[0], found[1]
 
 
 @check(
@@ -130,6 +149,9 @@ def float32(look: Context, sheet: Sheet) -> None:
     further = [scaled_rows(1e3, look.seed), *([] if look.quick else [generic((6, 1100), look.seed)])]
     points = [*look.generic_points(), *look.kernel_points(), *look.usable(further)]
     for point in look.chosen("point", points):
+        if look.vanishes(point):
+            sheet.note(f"{point.name}: the penalty is nothing but rounding there")
+            continue
         low, weight = point.V.float(), point.weight.double()
         cotangent = look.cotangent(point.V, look.seed_for("float32", point.name)).float()
         try:
@@ -200,7 +222,7 @@ def by_forward_mode(look: Context, sheet: Sheet) -> None:
         except NotDifferencedError as error:
             sheet.not_differenced(point.name, error)
             continue
-        size = float(difference.value.norm())
+        size = max(float(difference.value.norm()), natural_size(instance, point.V, tangent))
         total = ErrorModel(model.relative + difference.error / max(size, 1e-300), f"{model.text} + difference")
         ratio = Ratio(float((observed - difference.value).norm()), size, total)
         sheet.compare(point.name, ratio, "forward mode is not the derivative", route="automatic differentiation")
@@ -240,7 +262,12 @@ def second_order(look: Context, sheet: Sheet) -> None:
         try:
             seed = look.seed_for("second", point.name)
             model = map_model("float64", max(rows(point.V).shape), condition=1e3)
-            report = check_backward(gradient, (point.V,), seed=seed, **look.probes(4), model=model)
+            steep = natural_size(instance, point.V, cotangent)
+            if float(gradient(point.V).detach().norm()) <= VANISHING * steep:
+                sheet.add(point.name, Verdict.PASS, route="differences")
+                sheet.note(f"{point.name}: the gradient is nothing but rounding there")
+                continue
+            report = check_backward(gradient, (point.V,), seed=seed, **look.probes(4), model=model, steepness=steep)
         except NotDifferencedError as error:
             sheet.not_differenced(point.name, error)
         except BackwardError as error:
@@ -256,7 +283,8 @@ def second_order(look: Context, sheet: Sheet) -> None:
                 sheet.add(point.name, Verdict.UNSUPPORTED, said, route="differences")
         else:
             witness = _second_order_witness(point, cotangent, report) if report.refuted else None
-            add_report(sheet, point.name, report, Verdict.FAIL, witness=witness)
+            wrong = Verdict.HAZARD if reason else Verdict.FAIL
+            add_report(sheet, point.name, report, wrong, witness=witness, gross=not reason)
             seen = True
     for name in silent:
         said = "the backward gives a gradient without a graph: a second derivative would silently be zero"
@@ -283,7 +311,8 @@ def invariance(look: Context, sheet: Sheet) -> None:
             products = {"whole": (gradient * V).sum(), "rows": (gradient * V).sum(1), "sums": gradient.sum(1)}[kind]
             direction = float(V.norm()) if kind != "sums" else V.shape[1] ** 0.5
             model = backward_model(instance, point.V)
-            ratio = Ratio(float(products.abs().max()), float(gradient.norm()) * direction, model)
+            size = max(float(gradient.norm()), natural_size(instance, point.V, cotangent))
+            ratio = Ratio(float(products.abs().max()), size * direction, model)
             sheet.compare(f"{name} at {point.name}", ratio, f"the backward breaks {words}")
     if not held:
         sheet.add("none", Verdict.PASS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import math
 import pickle
 from collections.abc import Callable
 from typing import Any, Final
@@ -22,6 +23,9 @@ from wnverify.finding import Verdict
 from wnverify.oracles.ratio import Ratio, map_model
 
 GROSS: Final = 1e-2
+FAR: Final = (-20, 8)
+"""A weight is assigned times these powers of two: rows of about 1e-6 and of about 100."""
+TINY: Final = 1e-300
 ASSIGNED: Final = 1e4
 """Condition number allowed to an inverse: of the map, which may saturate, and of a Gram matrix."""
 LAYERS: Final[dict[str, Callable[[], nn.Module]]] = {
@@ -118,13 +122,13 @@ def _live_through(look: Context, sheet: Sheet, name: str, layer: nn.Module, V: T
         return
     optimiser.step()
     after = weight_of(layer).detach().clone()
-    _assigned(sheet, name, layer, after)
+    _assigned(look, sheet, name, layer, after)
     for tensor in list(getattr(layer, "parametrizations", {})):
         parametrize.remove_parametrizations(layer, tensor, leave_parametrized=True)
     _judge(sheet, name, weight_of(layer).detach(), after)
 
 
-def _assigned(sheet: Sheet, name: str, layer: nn.Module, W: Tensor) -> None:
+def _assigned(look: Context, sheet: Sheet, name: str, layer: nn.Module, W: Tensor) -> None:
     """f(right_inverse(W)) = W for a W that f gave: the layer's own weight, assigned to it, stays what it is.
 
     A right_inverse that gives its argument back only says where training starts, and is asked nothing.
@@ -150,6 +154,35 @@ def _assigned(sheet: Sheet, name: str, layer: nn.Module, W: Tensor) -> None:
         wrong = Verdict.FAIL if not ratio.relative <= GROSS else Verdict.HAZARD
         said = "right_inverse is none: the layer's own weight, assigned to it, comes back as another"
         sheet.compare(f"{name}, assigned", ratio, said, wrong=wrong)
+        if _back(layer, tensor, 2 * W) <= GROSS:  # every weight is one that it can give
+            _assigned_far(look, sheet, name, layer, tensor, W)
+
+
+def _assigned_far(look: Context, sheet: Sheet, name: str, layer: nn.Module, tensor: str, W: Tensor) -> None:
+    """Weights much smaller and larger, in float32 too: the logarithm of an exponential loses either."""
+    for kind in (torch.float64, torch.float32):
+        narrow = copy.deepcopy(layer).to(kind)
+        for exponent in FAR:
+            far = (W * 2.0**exponent).to(kind)
+            if outside(far, look.subject.domain) is not None:
+                continue
+            miss = _back(narrow, tensor, far)
+            if not miss <= GROSS:
+                dtype = str(kind).removeprefix("torch.")
+                said = f"assigned in {dtype}, the weight times 2^{exponent} comes back as another, off by {miss:.2g}"
+                sheet.add(f"{name}, assigned 2^{exponent} {dtype}", Verdict.HAZARD, said, route="exact")
+
+
+def _back(layer: nn.Module, tensor: str, W: Tensor) -> float:
+    """By how much of itself W is missed once it was assigned to the layer; infinite where it is refused."""
+    try:
+        with torch.no_grad():
+            setattr(layer, tensor, W)
+            found = weight_of(layer).detach()
+    except Exception:  # foreign code may raise anything at a weight that it cannot give
+        return math.inf
+    miss = float((found - W).double().norm()) / max(float(W.double().norm()), TINY)
+    return miss if math.isfinite(miss) else math.inf
 
 
 def input_for(layer: nn.Module) -> Tensor:

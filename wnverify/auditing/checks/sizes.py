@@ -14,17 +14,13 @@ from wnverify.auditing.checks.gradient import AFTER, judge_backward
 from wnverify.auditing.checks.property import NEEDS_GRADIENT, SAMPLED, discover, over_points
 from wnverify.auditing.context import Context, first_line
 from wnverify.auditing.counted import cost_of
-from wnverify.auditing.points import Point, generic
+from wnverify.auditing.points import BORDERS, Point, generic
 from wnverify.auditing.properties import RESIDUALS
 from wnverify.auditing.registry import Sheet, check
 from wnverify.auditing.target import PARAMETRIZATION, PROJECTION
 from wnverify.auditing.vocabulary import DECLARED_ONLY, properties_of
 from wnverify.finding import Verdict
 
-BORDERS: Final = ((33, 65), (65, 33), (5, 257), (32, 64), (257, 5), (5, 1025), (31, 129), (129, 257), (1025, 5))
-"""One beyond, or one short of, 32, 64, 128, 256 and 1024, in rows and in columns; odd, so that no half is whole.
-
-But for 32x64, which every block up to 32 divides: the sizes of most layers, for which shortcuts are written."""
 GRADIENT_BORDERS: Final = BORDERS[:6]
 QUICK_BORDERS: Final = 4
 MOST_WORK: Final = 1e7
@@ -37,7 +33,8 @@ def properties(look: Context, sheet: Sheet) -> None:
     small = look.usable((generic(shape, look.seed) for shape in SMALL), every=True)
     names = [name for name in RESIDUALS if name in properties_of(look.subject.kind)]
     asked = tuple(name for name in names if name not in NEEDS_GRADIENT | SAMPLED | DECLARED_ONLY)
-    if look.subject.kind == PROJECTION:  # what its border has, or a set has by its size, the map need not have
+    # What a set's border has, or a set has by its size, the map need not have.
+    if look.subject.kind == PROJECTION or "euclidean_projection" in look.subject.declares:
         inside = (dataclasses.replace(point, name=f"{point.name} / 4096", V=point.V / 4096) for point in small)
         small += look.usable(inside, every=True)
         asked = tuple(name for name in asked if name != "spectral_norm_le_1" or name in look.subject.declares)
