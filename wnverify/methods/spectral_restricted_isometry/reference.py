@@ -37,7 +37,8 @@ def value(W: Any, *, side: str = "rows", iterations: int | None = None, seed: in
     X = facing(as_matrix(W, "W"), side)
     if iterations is not None:
         return _estimate(X, iterations, seed)[0]
-    _, defects, _, missing = _spectrum(X)
+    _, s, _, missing = _spectrum(X)
+    defects = _defects(s)
     return float(max(np.abs(defects).max(), 1.0 if missing else 0.0))
 
 
@@ -54,14 +55,15 @@ def gradient(W: Any, *, side: str = "rows", iterations: int | None = None, seed:
         Z = _estimate(X, iterations, seed)[1]
         G = (Z + Z.T) @ X
     else:
-        U, defects, Vt, missing = _spectrum(X)
+        U, s, Vt, missing = _spectrum(X)
+        defects = _defects(s)
         largest = np.abs(defects).max()
         width = TIED * len(defects) * UNIT_ROUNDOFF * (1 + largest)
         sign = 0.0 if largest <= width else 1.0 if defects.max() >= largest - width else -1.0
         tied = sign * defects >= largest - width
         # Beside the −1 of a missing rank, whose own gradient is 0, an equal defect counts half, as in torch.maximum.
         weight = 1.0 if not missing or largest > 1 else 0.5 if largest == 1 else 0.0
-        scale = np.where(tied, weight * 2 * sign / tied.sum() * np.sqrt(1 + defects), 0.0)
+        scale = np.where(tied, weight * 2 * sign / tied.sum() * s, 0.0)
         G = (U * scale) @ Vt
     return G if X is W else G.T
 
@@ -74,9 +76,14 @@ def facing(W: Matrix, side: str) -> Matrix:
 
 
 def _spectrum(X: Matrix) -> tuple[Matrix, NDArray[np.float64], Matrix, bool]:
-    """U, s² − 1, Vᵀ of X = U diag(s) Vᵀ, and whether X Xᵀ has eigenvalues 0 beside."""
+    """U, s, Vᵀ of X = U diag(s) Vᵀ, and whether X Xᵀ has eigenvalues 0 beside."""
     U, s, Vt = np.linalg.svd(X, full_matrices=False)
-    return U, (s - 1) * (s + 1), Vt, X.shape[0] > X.shape[1]
+    return U, s, Vt, X.shape[0] > X.shape[1]
+
+
+def _defects(s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """s² − 1; of s all but zero it is −1, from which s could not be had again."""
+    return (s - 1) * (s + 1)
 
 
 def _estimate(X: Matrix, iterations: int, seed: int) -> tuple[float, Matrix]:
