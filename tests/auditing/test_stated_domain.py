@@ -19,9 +19,10 @@ def test_a_kernel_outside_the_domain_is_left_alone():
     assert layers == ["Linear", "Embedding"]
 
 
-def test_a_domain_without_ordinary_weights_decides_nothing():
-    """No weight was tried, so that nothing failed; what is refused inside the domain did."""
-    assert sheet_of("contract.forward", "domains.py:SmallOnly").verdict is Verdict.INCONCLUSIVE
+def test_a_domain_of_small_weights_is_looked_at_in_small_weights():
+    """Where only size is limited ordinary weights are scaled down into the domain; what is refused there fails."""
+    assert sheet_of("contract.forward", "domains.py:SmallOnly").verdict is PASS
+    assert len(sheet_of("property.odd", "domains.py:SmallOnly").cases) > 3
     assert sheet_of("contract.forward", "domains.py:SmallAndBroken").verdict is FAIL
 
 
