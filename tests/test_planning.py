@@ -80,6 +80,7 @@ def test_the_full_plan(plans):
     assert asked >= {(name, method.id) for name in each for method in topics.judged()}
     assert {name for name, _ in asked} == {topic.name for topic in topics.TOPICS}
     assert chosen.left_out == [
+        "Right variants are looked at under 20 seeds; a stored part knows of more.",
         "The papers' experiments are not trained: what is known of them comes from stored parts.",
         "Of the numerics, sharding_over_four is asked with fewer points.",
     ]
@@ -142,7 +143,7 @@ def part_file(folder, command, **entry):
 
 
 def test_stored_parts_are_taken_in_and_the_others_are_missing(tmp_path, plans):
-    """A default report has them, current or stale; a full one has no use for what it computes afresh."""
+    """Every report has them, current or stale; a full one still misses what other machines and longer runs know."""
     part_file(tmp_path, "selftest")
     part_file(tmp_path, "device", source="0" * 64)
     nothing = RunResult(findings=[], timing={})
@@ -151,7 +152,7 @@ def test_stored_parts_are_taken_in_and_the_others_are_missing(tmp_path, plans):
     assert [doc["parts"][name]["stale"] for name in ("selftest", "device")] == [False, True]
     assert doc["scope"]["missing"] == [name for name in AWAITED if name not in ("selftest", "device")]
     full = reporting.assembled(plans["full"], nothing, reporting.read_parts(str(tmp_path), "full"))
-    assert {data["subject"] for data in full["findings"]} == {"device"}
+    assert {data["subject"] for data in full["findings"]} == {"selftest", "device"}
     assert not set(full["scope"]["missing"]) & {*RECOMPUTED["full"], "device"}
 
 
