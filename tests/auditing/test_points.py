@@ -86,7 +86,9 @@ def test_structured_points_are_what_they_are_called():
     diagonal = points["diagonal"]
     assert torch.equal(diagonal, torch.diag(torch.arange(1.0, 5.0).double()) @ EYE)
     assert torch.equal(points["square symmetric"], points["square symmetric"].mT)
-    assert len(points) == 9
+    assert torch.equal(points["some exact zeros / 64"], points["some exact zeros"] / 64)
+    assert bool(points["some exact zeros"].any(1).all())
+    assert len(points) == 10
 
 
 EYE = torch.eye(4, 7, dtype=torch.float64)

@@ -109,19 +109,20 @@ def worst_narrow_row(wide: Instance, low: Tensor, cotangent: Tensor, observed: T
     got, right = rows(observed), rows(expected)
     response = row_sensitivity(gradient, low.double(), seed=0)
     # Where rows are coupled a sound algorithm is accurate relative to the whole gradient.  Otherwise to the row's own,
-    # or to ‖a‖ ‖w‖ / ‖v‖: where the Jacobian all but vanishes (a saturated softmax) only rounding of that size is left.
+    # or to ‖a‖ ‖w‖ / ‖v‖, twice (a product less another): where the Jacobian all but vanishes (a saturated softmax)
+    # only rounding of that size is left.
     coupled = right.shape[0] > 1 and not rows_are_independent(wide, low.double())
     typical = float(right.norm()) / max(right.shape[0], 1) ** 0.5
     with torch.no_grad():
         sizes = [rows(t).double().norm(dim=1) for t in (cotangent, wide.at(low.double()), low)]
-    natural = sizes[0] * sizes[1] / sizes[2].clamp_min(torch.finfo(torch.float64).tiny)
+    natural = 2 * sizes[0] * sizes[1] / sizes[2].clamp_min(torch.finfo(torch.float64).tiny)
     worst = Ratio(0.0, 1.0, map_model(kind, max(right.shape)))
     nearby: list[Tensor] | None = None
     for row in range(right.shape[0]):
         scale = max(float(right[row].norm()), typical if coupled else float(natural[row]))
-        condition = 4 * (1.0 + min(float(response[row]) / max(scale, 1e-300), 1e6))
+        condition = 8 * (1.0 + min(float(response[row]) / max(scale, 1e-300), 1e6))
         terms = right.numel() if wide.scalar else max(right.shape)
-        model = map_model(kind, terms, condition=condition, roundings=12)
+        model = map_model(kind, terms, condition=condition, roundings=16)
         ratio = Ratio(float((got[row] - right[row]).norm()), scale, model)
         if ratio.value > 1:
             # A kink nearer than a rounding: on its other side the right gradient is another.

@@ -128,7 +128,7 @@ def calibrated(
     """The seeds, and what every applicable check saw of a right variant under them."""
     seeds = seeds_for(subject, seed, most)
     look = Context(subject, seed=seed, quick=True, shrink=False, sampled=True, weights=len(seeds))
-    _ = look.repeatable_in_training  # found out once, and known under every seed
+    _ = look.repeatable_in_training, look.scalar and look.typical  # found out once, and known under every seed
     asked = [check for check in checks if check.applies(subject)]
     return seeds, {check.id: tally(check, look, seeds, hazard_listed=check.id in hazards) for check in asked}
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from wnverify.auditing.counted import work_of
 from wnverify.auditing.instance import Instance
 from wnverify.auditing.points import GENERIC_SHAPES, KERNEL_SHAPES, Point, generic, outside, randn, rows, small_enough
 from wnverify.auditing.subject import Subject
@@ -24,6 +25,8 @@ AT_ORIGIN = 1e-6
 """Coordinates so small beside the weight that they stand for are the origin up to rounding."""
 VANISHING = 1e-9
 """A penalty's value beside those at other weights, from which on what is left is rounding."""
+MOST_OF_MANY = 3e6
+"""Scalar operations of one step at the largest weight of a sampled look."""
 FEW = 1
 """Gaussian tangents, and as many cotangents, of one sampled look at a backward."""
 QUICK_SHAPES = ((3, 5), (4, 4), (7, 3))
@@ -68,6 +71,7 @@ class Context:
         self._seed = seed
         self._sampled = sampled
         self._weights = weights
+        self._work: dict[tuple[int, ...], float] = {}
 
     @property
     def seed(self) -> int:
@@ -85,6 +89,15 @@ class Context:
         """How many weights go through one trace, where a check would take ``own``."""
         self.traced = self._weights is not None
         return own if self._weights is None else self._weights
+
+    def dear(self, point: Point) -> bool:
+        """Whether one step at a weight of this shape is more than a sampled look, one of many, can be asked for."""
+        if not self._sampled:
+            return False
+        shape = tuple(point.V.shape)
+        if shape not in self._work:
+            self._work[shape] = work_of(self.build(point.weight).at, point.V)
+        return self._work[shape] > MOST_OF_MANY
 
     def chosen(self, name: str, options: Sequence[Option]) -> Sequence[Option]:
         """All of them; in a sampled look the one that the seed draws."""
@@ -206,7 +219,7 @@ class Context:
         return [dataclasses.replace(point, name=name, V=V, origin=False)] if finite else []
 
     @functools.cached_property
-    def _typical(self) -> float:
+    def typical(self) -> float:
         """The largest size of a penalty's value over generic weights."""
         found = [0.0]
         for point in self.generic_points(every=True):
@@ -220,7 +233,7 @@ class Context:
             return False
         with torch.no_grad():
             here = float(self.build(point.weight).at(point.V).abs())
-        return here <= VANISHING * self._typical
+        return here <= VANISHING * self.typical
 
     def ordinary(self, shape: tuple[int, ...]) -> Point:
         """The generic point of that shape, scaled down where the stated domain leaves out weights of its size."""

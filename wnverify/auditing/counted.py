@@ -131,3 +131,11 @@ def exponents(sizes: tuple[int, ...], values: list[float]) -> Iterator[float]:
     for i in range(len(sizes) - 1):
         grown = values[i + 1] / values[i] if values[i] > 0 and values[i + 1] > 0 else 1.0
         yield math.log(grown) / math.log(sizes[i + 1] / sizes[i])
+
+
+def work_of(f: Callable[[Tensor], Tensor], V: Tensor) -> float:
+    """The scalar operations of one step; 0 for what cannot be watched, which is a finding of cost.work."""
+    try:
+        return float(cost_of(f, V).work)
+    except Exception:  # foreign code may raise anything
+        return 0.0

@@ -275,7 +275,4 @@ RIGHT: Final = (
         "cost.work",
     ),
     right("parametrization.sharded", "GatheredUnit", shards=2),
-    right("parametrization.seldom", "RowsDropped", "edge.scale"),
-    right("parametrization.seldom", "CentredSoftmax", "property.zero_mean_rows"),
-    right("parametrization.seldom", "SignByRoot", "precision.forward", "edge.scale"),
 )

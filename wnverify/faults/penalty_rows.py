@@ -96,10 +96,4 @@ RIGHT: Final = (
     right("penalty.red_proximal", "EntriesCapped"),
     right("penalty.red_proximal", "ConcavePenaltyWithCap", "edge.nan_row"),
     right("penalty.red_proximal", "SpreadWithinRows"),
-    right(
-        "penalty.right_seldom",
-        "CosinesLessRows",
-        *("precision.forward", "edge.scale", "execution.autocast", "cost.work"),
-    ),
-    right("penalty.right_seldom", "LogBarrier"),
 )

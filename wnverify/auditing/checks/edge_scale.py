@@ -14,7 +14,7 @@ from wnverify.auditing.checks.edge import base_of, built, refused, witness_of
 from wnverify.auditing.checks.property import discover
 from wnverify.auditing.context import Context, rows_are_independent
 from wnverify.auditing.instance import Instance
-from wnverify.auditing.points import outside, randn, rows
+from wnverify.auditing.points import Point, outside, randn, rows
 from wnverify.auditing.registry import Sheet, check
 from wnverify.finding import Verdict
 from wnverify.oracles.gradients import BackwardError, reverse_mode, sensitivity
@@ -77,7 +77,10 @@ def large_mean(look: Context, sheet: Sheet) -> None:
     if not look.accepts(base, "the ordinary weight"):
         return
     instance = built(look, base)
-    invariant = bool(discover(look, ("shift_invariant_rows",), look.generic_points(every=True)[:2]))
+    points = look.generic_points(every=True)
+    # Rows whose entries have one sign may be shifted inside a set that is not so; at the opposite weight they may not.
+    opposite = look.usable((Point(name=f"-({p.name})", V=-p.V) for p in points), every=True)
+    invariant = bool(discover(look, ("shift_invariant_rows",), [*points, *opposite]))
     for dtype, exponent in ((torch.float32, 10), (torch.float32, 12), (torch.float64, 20), (torch.float64, 30)):
         kind = str(dtype).removeprefix("torch.")
         # Every sum below is exact: the entries are multiples of 2^-10 and the mean is a power of two.

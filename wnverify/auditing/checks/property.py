@@ -214,7 +214,7 @@ def discovered(look: Context, sheet: Sheet) -> None:
                 sheet.add(f"{name} for rows ≤ columns", Verdict.PASS, figures={"statement": statement})
         elif name == "is_prox_of_penalty" and look.subject.has_own_prox:
             _not_proximal(sheet, found)
-        elif found and _nearly(look, name, found, [p for p in kept if p not in thin]):
+        elif found and _nearly(look, name, found, _again(look, name, points, [p for p in kept if p not in thin])):
             where = f"holds at {', '.join(kept)} only of {', '.join(found)}" if kept else "holds nowhere exactly"
             miss = max(ratio.relative for ratio in found.values())
             said = f"nearly: {statement}; {where}, largest relative miss {miss:.2g}"
@@ -260,7 +260,8 @@ def _to_discover(look: Context) -> Iterator[str]:
 
 def _nearly(look: Context, name: str, found: Mapping[str, Ratio], kept: Sequence[str]) -> bool:
     """Whether the property is missed by little everywhere, or holds at some weights and not at others."""
-    small = max(ratio.relative for ratio in found.values()) <= NEARLY and name not in NEEDS_GRADIENT | SAMPLED
+    near = NEARLY * min(1.0, _spread(look)) if look.scalar else NEARLY
+    small = max(ratio.relative for ratio in found.values()) <= near and name not in NEEDS_GRADIENT | SAMPLED
     # What holds at square weights alone is a slip of axes; at a few others it holds by their size.
     square = {p for p in found if len(sides := p.split("x")) == 2 and sides[0] == sides[1]}
     at_some = bool(kept) and len(found) > 2 and (2 * len(kept) > len(found) or set(kept) == square)
@@ -268,6 +269,28 @@ def _nearly(look: Context, name: str, found: Mapping[str, Ratio], kept: Sequence
     # Outside its set a projection has what the border has.
     projects = look.subject.kind == PROJECTION or "euclidean_projection" in look.subject.declares
     return small or (at_some and not projects)
+
+
+def _spread(look: Context) -> float:
+    """By how much of itself a penalty's value changes between unrelated weights: one that hardly does has, nearly,
+    every invariance."""
+    changes = []
+    for point in look.generic_points(every=True):
+        other = generic(tuple(point.V.shape), look.seed_for("unrelated", point.name))
+        instance = look.build(point.weight)
+        with contextlib.suppress(Exception), torch.no_grad():  # foreign code may refuse the other weight
+            here, there = float(instance.at(point.V)), float(instance.at(other.V))
+            changes.append(abs(there - here) / max(abs(here), TINY))
+    return max(changes, default=1.0)
+
+
+def _again(look: Context, name: str, points: Sequence[Point], kept: Sequence[str]) -> list[str]:
+    """Those of the kept points at whose shape another weight keeps the property too: of few values one may do so."""
+    shapes = {point.name: tuple(point.V.shape) for point in points if point.name in kept}
+    redrawn = {p: generic(shape, look.seed_for("again", p)) for p, shape in shapes.items()}
+    named = [dataclasses.replace(point, name=p) for p, point in redrawn.items()]
+    found = over_points(look, name, look.usable(named, every=True))
+    return [p for p in kept if p not in found or found[p].value <= 1]
 
 
 def discover(look: Context, names: tuple[str, ...], points: list[Point]) -> list[str]:

@@ -13,7 +13,7 @@ from wnverify.auditing.checks.edge import REFUSALS, witness_of
 from wnverify.auditing.checks.gradient import AFTER, judge_backward
 from wnverify.auditing.checks.property import NEEDS_GRADIENT, SAMPLED, discover, over_points
 from wnverify.auditing.context import Context, first_line
-from wnverify.auditing.counted import cost_of
+from wnverify.auditing.counted import work_of
 from wnverify.auditing.points import BORDERS, Point, generic
 from wnverify.auditing.properties import RESIDUALS
 from wnverify.auditing.registry import Sheet, check
@@ -110,7 +110,7 @@ def _borders(
             dear.append((n, d))
             continue
         for point in look.usable([generic((n, d), look.seed)]):
-            if points and not look.full and _work(look, point) > most:
+            if look.dear(point) or (points and not look.full and work_of(look.build(point.weight).at, point.V) > most):
                 dear.append((n, d))
             else:
                 points.append(point)
@@ -118,10 +118,3 @@ def _borders(
         left_out = ", ".join(f"{n}x{d}" for n, d in dear)
         sheet.note(f"left out for their cost, above {most:.0e} operations a step: {left_out}")
     return points
-
-
-def _work(look: Context, point: Point) -> float:
-    try:
-        return cost_of(look.build(point.weight).at, point.V).work
-    except Exception:  # what cannot be watched is a finding of cost.work
-        return 0.0

@@ -120,35 +120,3 @@ class FlooredTangent(nn.Module):
     def forward(self, V: Tensor) -> Tensor:
         W: Tensor = _Floored.apply(V.flatten(1))  # type: ignore[no-untyped-call]
         return W.reshape(V.shape)
-
-
-class RowsDropped(nn.Module):
-    """V / ‖V‖ by rows; in training one row in ten is left out at random, so that few calls may agree by chance."""
-
-    DOMAIN: ClassVar = {"zero_row": "undefined there", "stateful_in_training": "random rows are left out"}
-
-    def forward(self, V: Tensor) -> Tensor:
-        W = _unit(V)
-        if self.training:
-            kept = torch.bernoulli(torch.full((V.shape[0],), 0.9, dtype=V.dtype)) / 0.9
-            W = W * kept.reshape(-1, *[1] * (V.dim() - 1))
-        return W
-
-
-class CentredSoftmax(nn.Module):
-    """softmax(V) − 1/d by rows: for small weights all but 1e-4 of it cancels, and with it the digits of its mean."""
-
-    DECLARES: ClassVar = {"zero_mean_rows": True, "shift_invariant_rows": True}
-
-    def forward(self, V: Tensor) -> Tensor:
-        X = V.flatten(1)
-        return (torch.softmax(X, 1) - 1 / X.shape[1]).reshape(V.shape)
-
-
-class SignByRoot(nn.Module):
-    """V / √V² by entries: its derivative is zero, and what automatic differentiation leaves of it is rounding."""
-
-    DOMAIN: ClassVar = {"zero_row": "undefined there", "nonsmooth": "where an entry is zero"}
-
-    def forward(self, V: Tensor) -> Tensor:
-        return V / V.square().sqrt()

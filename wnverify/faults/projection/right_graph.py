@@ -9,7 +9,10 @@ from torch import Tensor
 
 
 class L1BallBySorting:
-    """Onto the L1 ball, row by row, by sorted partial sums; the threshold is differentiated too."""
+    """Onto the L1 ball, row by row, by sorted partial sums; the threshold is differentiated too.
+
+    What lies inside is given back: there the sign of an entry that is zero would cost its derivative.
+    """
 
     SET: ClassVar = {"name": "l1_ball_rows", "radius": 1.0}
     DECLARES: ClassVar = {"euclidean_projection": True, "idempotent": True, "nonexpansive": True, "l1_rows_le": 1.0}
@@ -24,7 +27,8 @@ class L1BallBySorting:
         counts = torch.arange(1, X.shape[1] + 1, device=W.device, dtype=W.dtype)
         kept = (ordered * counts > excess).sum(1, keepdim=True).clamp_min(1)
         threshold = (excess.gather(1, kept - 1) / kept).clamp_min(0.0)
-        return (X.sign() * (sizes - threshold).clamp_min(0.0)).reshape(W.shape)
+        shrunk = X.sign() * (sizes - threshold).clamp_min(0.0)
+        return torch.where(sizes.sum(1, keepdim=True) <= 1, X, shrunk).reshape(W.shape)
 
 
 class BallByWhere:
