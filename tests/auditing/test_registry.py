@@ -42,6 +42,7 @@ def test_every_check_is_there_once():
         "cost",
     }
     assert set(MODULES) - families == {
+        "contract_modes",
         "contract_layout",
         "contract_device",
         "contract_prox",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MODULES: Final = (
     "contract",
+    "contract_modes",
     "contract_layout",
     "contract_device",
     "contract_prox",
