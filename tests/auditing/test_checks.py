@@ -41,7 +41,6 @@ STRUCTURED = [
     "all positive",
     "all negative",
     "some exact zeros",
-    "some exact zeros / 64",
     "small integers",
     "diagonal",
     "square symmetric",

@@ -21,6 +21,7 @@ from wnverify.auditing.instance import Instance
 from wnverify.auditing.points import randn, rows
 from wnverify.oracles.gradients import (
     JacobianReport,
+    Noises,
     NotDifferencedError,
     check_backward,
     check_rows,
@@ -40,7 +41,13 @@ Found = TypeVar("Found")
 
 
 def backward_report(
-    instance: Instance, V: Tensor, *, seed: int, gaussian: int, structured: int | None = None
+    instance: Instance,
+    V: Tensor,
+    *,
+    seed: int,
+    gaussian: int,
+    structured: int | None = None,
+    noises: Noises | None = None,
 ) -> JacobianReport:
     """The backward at V against differences, over the whole Jacobian; raises what ``check_backward`` raises."""
     f, steepness = differenced(instance, V)
@@ -54,6 +61,7 @@ def backward_report(
             seed=seed,
             gaussian=gaussian,
             structured=structured,
+            noises=noises,
             model=model,
             steepness=steepness,
             reach=reach,
@@ -62,14 +70,24 @@ def backward_report(
     return _confirmed(instance, judge, lambda report: report)
 
 
-def row_report(instance: Instance, V: Tensor, *, seed: int, chosen: Sequence[int]) -> tuple[int, JacobianReport]:
+def row_report(
+    instance: Instance, V: Tensor, *, seed: int, chosen: Sequence[int], noises: Noises | None = None
+) -> tuple[int, JacobianReport]:
     """The same with one row moved at a time: the row with the largest ratio, and its report."""
     f, steepness = differenced(instance, V)
     model, tensors = backward_model(instance, V), instance.with_primary(V)
 
     def judge(reach: float) -> tuple[int, JacobianReport]:
         return check_rows(
-            f, tensors, wrt=instance.primary, seed=seed, rows=chosen, model=model, steepness=steepness, reach=reach
+            f,
+            tensors,
+            wrt=instance.primary,
+            seed=seed,
+            rows=chosen,
+            model=model,
+            steepness=steepness,
+            reach=reach,
+            noises=noises,
         )
 
     return _confirmed(instance, judge, lambda found: found[1])

@@ -25,7 +25,7 @@ from wnverify.finding import Evidence, Finding, Verdict
 from wnverify.oracles.ratio import FALSE_ALARM_BUDGET
 from wnverify.report.trust import upper_bound
 
-FIRST: Final = 10
+FIRST: Final = 6
 """Looks after which a check that never measured anything but exact agreement is taken to rest on no chance."""
 MANY_CALLS: Final = 120
 """Operators called in one forward and backward up to which every seed is afforded; beyond, proportionally fewer."""

@@ -19,6 +19,7 @@ from wnverify.auditing.subject import Subject
 from wnverify.auditing.target import PENALTY
 from wnverify.auditing.vocabulary import statement_of
 from wnverify.finding import seed_of
+from wnverify.oracles.gradients import Noises
 from wnverify.oracles.ratio import Ratio, map_model
 
 AT_ORIGIN = 1e-6
@@ -71,6 +72,7 @@ class Context:
         self._seed = seed
         self._sampled = sampled
         self._weights = weights
+        self._noises: dict[str, Noises] = {}
         self._work: dict[tuple[int, ...], float] = {}
 
     @property
@@ -106,9 +108,16 @@ class Context:
         at = self.seed_for("chosen", name) % len(options)
         return options[at : at + 1]
 
-    def probes(self, gaussian: int) -> Mapping[str, Any]:
-        """With how many probes ``check_backward`` is called; in a sampled look with few, and others for each seed."""
-        return {"gaussian": min(gaussian, FEW), "structured": 1} if self._sampled else {"gaussian": gaussian}
+    def probes(self, gaussian: int, of: str = "value") -> Mapping[str, Any]:
+        """With how many probes ``check_backward`` is called; in a sampled look with few, and others for each seed, and
+        with what rounding noise is known ``of`` the map that it is called with."""
+        if not self._sampled:
+            return {"gaussian": gaussian}
+        return {"gaussian": min(gaussian, FEW), "structured": 1, "noises": self.noises(of)}
+
+    def noises(self, of: str = "value") -> Noises | None:
+        """The rounding noise that earlier looks found ``of`` a map; None in a look that is no sampled one."""
+        return self._noises.setdefault(of, {}) if self._sampled else None
 
     @functools.cached_property
     def repeatable_in_training(self) -> bool:

@@ -34,6 +34,9 @@ from wnverify.oracles.ratio import REFUTES_FROM, ErrorModel
 MARKOV = 20.0
 
 Map = Callable[..., Tensor]
+Noises = dict[tuple[tuple[int, ...], tuple[int, ...]], list[float]]
+"""Relative rounding noise of one map, by the shapes of point and output."""
+ENOUGH_NOISES = 3
 
 
 class BackwardError(RuntimeError):
@@ -142,6 +145,7 @@ def check_backward(
     backward: Callable[[Tensor], Tensor] | None = None,
     steepness: float = 0.0,
     reach: float = 1.0,
+    noises: Noises | None = None,
 ) -> JacobianReport:
     """Compare the backward of ``f(*tensors)`` with respect to ``tensors[wrt]`` with differences of the forward.
 
@@ -150,8 +154,9 @@ def check_backward(
     replaces the probes by that single one; ``backward`` (cotangent → gradient) stands in for reverse mode when a
     backward written elsewhere is to be judged; ``steepness`` is what ‖J‖ (columns scaled by row sizes) is around the
     point, for a map whose Jacobian may vanish at it: rounding and power are relative to no less; ``reach`` below 1
-    keeps the differences that much nearer to the point, where kinks lie close.  Raises ``NotDifferencedError`` where
-    the forward cannot be differenced, and whatever the subject's backward raises.
+    keeps the differences that much nearer to the point, where kinks lie close; ``noises`` are those of this map at
+    other points, one of many, of which the least stands for this one once there are enough.  Raises
+    ``NotDifferencedError`` where the forward cannot be differenced, and whatever the subject's backward raises.
     """
     x = tensors[wrt].detach()
 
@@ -169,7 +174,7 @@ def check_backward(
         )
     if cotangent is not None:
         cotangent_probes = [("given", cotangent)]
-    noise = rounding_noise(along, x, seed=seed)
+    noise = _noise(along, x, output, seed, noises)
     differences = _differences(along, x, output, directions, noise, reach)
     pull = backward or reverse_mode(f, tensors, wrt)
     gradients = [pull(a) for _, a in cotangent_probes]
@@ -186,6 +191,7 @@ def check_rows(
     model: ErrorModel,
     steepness: float = 0.0,
     reach: float = 1.0,
+    noises: Noises | None = None,
 ) -> tuple[int, JacobianReport]:
     """``check_backward`` with tangents confined to one row each: the row with the largest ratio, and its report."""
     x = tensors[wrt].detach()
@@ -199,7 +205,7 @@ def check_rows(
     output = along(x)
     cotangent_probes = cotangents(output, 4, generator)
     gradients = [pull(a) for _, a in cotangent_probes]
-    scale, noise, worst = row_scales(x), rounding_noise(along, x, seed=seed), None
+    scale, noise, worst = row_scales(x), _noise(along, x, output, seed, noises), None
     for row in rows:
         mask = torch.zeros_like(x)
         mask[row] = 1.0
@@ -274,6 +280,18 @@ def _responses(
     scale = x.square().mean().sqrt() if whole else row_scales(x)
     moved = [g(x + step * scale * _randn(x, generator)) - base for _ in range(samples)]
     return torch.stack(moved) / step, base
+
+
+def _noise(along: Callable[[Tensor], Tensor], x: Tensor, output: Tensor, seed: int, noises: Noises | None) -> float:
+    """The rounding noise at x: measured, or by the least relative one of ``ENOUGH_NOISES`` at this shape."""
+    size = float(torch.linalg.vector_norm(output))
+    known = [] if noises is None else noises.setdefault((tuple(x.shape), tuple(output.shape)), [])
+    if len(known) >= ENOUGH_NOISES:
+        return min(known) * size
+    noise = rounding_noise(along, x, seed=seed)
+    if size > 0:
+        known.append(noise / size)
+    return noise
 
 
 def _drawn(
@@ -360,6 +378,7 @@ def _randn(like: Tensor, generator: torch.Generator) -> Tensor:
 __all__ = [
     "BackwardError",
     "JacobianReport",
+    "Noises",
     "NotDifferencedError",
     "check_backward",
     "check_rows",

@@ -91,7 +91,8 @@ def by_rows(look: Context, sheet: Sheet) -> None:
         instance = look.build(point.weight)
         try:
             seed = look.seed_for("rows", point.name)
-            row, report = row_report(instance, point.V, seed=seed, chosen=look.chosen("row", sorted(set(chosen))))
+            which = look.chosen("row", sorted(set(chosen)))
+            row, report = row_report(instance, point.V, seed=seed, chosen=which, noises=look.noises(point.name))
         except NotDifferencedError as error:
             sheet.not_differenced(point.name, error)
             continue
@@ -122,7 +123,8 @@ def parameters(look: Context, sheet: Sheet) -> None:
             try:
                 model = map_model("float64", V.numel(), condition=10.0)
                 seed = look.seed_for("parameters", case)
-                report = check_backward(call, tensors, wrt=index, seed=seed, **look.probes(4), model=model)
+                probes = look.probes(4, f"parameters {name}")
+                report = check_backward(call, tensors, wrt=index, seed=seed, **probes, model=model)
             except NotDifferencedError as error:
                 sheet.not_differenced(case, error)
             except BackwardError as error:
@@ -142,7 +144,7 @@ def judge_backward(look: Context, sheet: Sheet, point: Point, *, wrong: Verdict 
         return
     try:
         seed = look.seed_for("vjp", point.name)
-        report = backward_report(instance, point.V, seed=seed, **look.probes(4 if look.quick else 8))
+        report = backward_report(instance, point.V, seed=seed, **look.probes(4 if look.quick else 8, point.name))
     except NotDifferencedError as error:
         sheet.not_differenced(point.name, error)
         return
@@ -168,7 +170,7 @@ def _judge_surrogate(look: Context, sheet: Sheet, point: Point, instance: Instan
             tensors,
             wrt=instance.primary,
             seed=look.seed_for("vjp", point.name),
-            **look.probes(4),
+            **look.probes(4, f"surrogate {point.name}"),
             model=backward_model(instance, point.V),
             backward=reverse_mode(instance, tensors, instance.primary),
         )

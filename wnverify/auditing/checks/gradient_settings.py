@@ -76,7 +76,8 @@ def mixed(look: Context, sheet: Sheet) -> None:
                 for wrt, of in look.chosen("by", ((which, "V"), (index, name))):
                     model = map_model("float64", max(rows(point.V).shape), condition=1e3)
                     seed = look.seed_for("mixed", case, of)
-                    report = check_backward(gradients, tensors, wrt=wrt, seed=seed, **look.probes(3), model=model)
+                    probes = look.probes(3, f"mixed {case} by {of}")
+                    report = check_backward(gradients, tensors, wrt=wrt, seed=seed, **probes, model=model)
                     add_report(sheet, f"{case}, by {of}", report, Verdict.FAIL)
             except NotDifferencedError as error:
                 sheet.not_differenced(case, error)
@@ -149,11 +150,12 @@ def _usable(instance: Instance, V: Tensor) -> bool:
 def _judge(look: Context, sheet: Sheet, case: str, instance: Instance, point: Point) -> None:
     seed = look.seed_for("settings", case)
     try:
-        report = backward_report(instance, point.V, seed=seed, **look.probes(4))
+        report = backward_report(instance, point.V, seed=seed, **look.probes(4, case))
         add_report(sheet, f"{case}: V", report, Verdict.FAIL)
         for name, call, tensors, index in look.chosen("tensor", list(other_tensors(instance, point.V))):
             model = map_model("float64", point.V.numel(), condition=10.0)
-            report = check_backward(call, tensors, wrt=index, seed=seed, **look.probes(4), model=model)
+            probes = look.probes(4, f"{case}: {name}")
+            report = check_backward(call, tensors, wrt=index, seed=seed, **probes, model=model)
             add_report(sheet, f"{case}: {name}", report, Verdict.FAIL)
     except NotDifferencedError as error:
         sheet.not_differenced(case, error)

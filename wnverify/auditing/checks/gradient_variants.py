@@ -273,7 +273,8 @@ def second_order(look: Context, sheet: Sheet) -> None:
                 sheet.add(point.name, Verdict.PASS, route="differences")
                 sheet.note(f"{point.name}: the gradient is nothing but rounding there")
                 continue
-            report = check_backward(gradient, (point.V,), seed=seed, **look.probes(4), model=model, steepness=steep)
+            probes = look.probes(4, f"second order {point.name}")
+            report = check_backward(gradient, (point.V,), seed=seed, **probes, model=model, steepness=steep)
         except NotDifferencedError as error:
             sheet.not_differenced(point.name, error)
         except BackwardError as error:
@@ -338,7 +339,8 @@ def _silently_wrong(
     cotangent has a graph, by which a second derivative comes out that lacks the backward's own part."""
     try:
         seed = look.seed_for("second", point.name)
-        report = check_backward(gradient, (point.V,), seed=seed, **look.probes(4), model=model)
+        probes = look.probes(4, f"of second degree {point.name}")
+        report = check_backward(gradient, (point.V,), seed=seed, **probes, model=model)
     except (BackwardError, NotDifferencedError):
         return False
     if report.refuted:
