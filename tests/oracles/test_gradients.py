@@ -10,6 +10,7 @@ import torch
 from wnverify.finding import seed_of
 from wnverify.oracles.differences import DiscontinuousError
 from wnverify.oracles.gradients import (
+    ENOUGH_NOISES,
     BackwardError,
     NotDifferencedError,
     check_backward,
@@ -321,6 +322,20 @@ def test_so_many_structured_probes_as_are_asked_for_and_others_for_every_seed():
     assert {name for name in worst if "gaussian" not in name} >= {"all ones", "largest entry"}
     every = check(unit_rows, V, lambda A: pulled_back(V, A), gaussian=2)
     assert report.evaluations < every.evaluations / 2
+
+
+def test_known_noises_spare_measuring_and_are_the_least_of_several():
+    """After a few weights of one shape the noise is known, relative to the value; a wrong backward is caught."""
+    noises = {}
+    for seed in range(6):
+        V = normal(4, 6, case=("noises", seed)) if seed else normal(4, 6)
+        report = check(unit_rows, V, lambda A, V=V: pulled_back(V, A), seed=seed, noises=noises)
+        assert report.ratio <= 1
+    ((shapes, known),) = noises.items()
+    assert shapes == ((4, 6), (4, 6))
+    assert len(known) == ENOUGH_NOISES < 6
+    assert check(unit_rows, V, lambda A: 1.001 * pulled_back(V, A), noises=noises).refuted
+    assert len(known) == ENOUGH_NOISES
 
 
 def test_the_same_seed_gives_the_same_report():
