@@ -87,7 +87,7 @@ RIGHT: Final = (
         "projection.limits",
         "OntoSpectralBallBySubtraction",
         *("property.spectral_norm_le_1", "property.euclidean_projection", "precision.float64", "edge.zero_matrix"),
-        *("edge.nan_row", "execution.autocast", "cost.work", "lifecycle.steps"),
+        *("edge.nan_row", "execution.autocast", "cost.work", "lifecycle.steps", "gradient.singular"),
         note="its rounding is that of the weight",
     ),
 )

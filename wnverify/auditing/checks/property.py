@@ -71,7 +71,8 @@ ONE_COLUMN: Final = (5, 1)
 ELSEWHERE: Final = (4, 9)
 WELL_CONDITIONED: Final = 30.0
 TINY: Final = 1e-300
-FARTHEST: Final = 64.0
+FARTHEST: Final = 16 * 64.0
+"""A weight is asked 64 times as large too, and a decomposition of it is worth sixteen roundings."""
 SMALL_MISS: Final = 1e-8
 GROWS: Final = (2.0**20, 2.0**38)
 """About 2^29, by which the unit roundoff of float32 is larger."""
@@ -171,7 +172,7 @@ def _by_rounding(look: Context, name: str, point: Point, value: object, found: R
     with contextlib.suppress(Exception):  # foreign code may refuse the dtype: then nothing excuses the miss
         beside = measure(name, _look(look, point, value, other))
         if beside is not None and look.subject.target_set:
-            # What is taken off a weight outside the set leaves the rounding of that weight, up to 64 times as large.
+            # What is taken off a weight outside the set leaves the rounding of that weight.
             left = FARTHEST * max(1.0, float(point.V.norm()) / max(_size_of(look, point), TINY))
             return max(found.value, beside.value) <= left
         if beside is not None:
