@@ -14,6 +14,10 @@ HAZARDS = {
     "SignByRoot": {"precision.forward", "gradient.float32", "edge.scale"},
     "CosinesLessRows": {"precision.forward", "edge.scale", "execution.autocast", "cost.work"},
     "LogBarrier": set(),
+    "OntoSpectralBallBySubtraction": {
+        *("property.spectral_norm_le_1", "property.euclidean_projection", "precision.float64", "edge.zero_matrix"),
+        *("edge.nan_row", "execution.autocast", "cost.work", "lifecycle.steps", "gradient.singular"),
+    },
 }
 
 

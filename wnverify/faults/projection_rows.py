@@ -83,11 +83,4 @@ RIGHT: Final = (
     right("projection.red_thresholds", "SimplexModule"),
     right("projection.red_thresholds", "RowsLessMean"),
     right("projection.limits", "CentredThenShrunk"),
-    right(
-        "projection.limits",
-        "OntoSpectralBallBySubtraction",
-        *("property.spectral_norm_le_1", "property.euclidean_projection", "precision.float64", "edge.zero_matrix"),
-        *("edge.nan_row", "execution.autocast", "cost.work", "lifecycle.steps", "gradient.singular"),
-        note="its rounding is that of the weight",
-    ),
 )

@@ -66,3 +66,16 @@ class LogBarrier(nn.Module):
 
     def forward(self, W: Tensor) -> Tensor:
         return -torch.log1p(-W.flatten(1).square().sum(1)).sum()
+
+
+class OntoSpectralBallBySubtraction:
+    """The nearest matrix of spectral norm one, what sticks out being taken off: rounding is that of the weight."""
+
+    DECLARES: ClassVar = {"euclidean_projection": True, "spectral_norm_le_1": True}
+    SET: ClassVar = {"name": "spectral_ball", "radius": 1.0}
+
+    def __call__(self, W: Tensor) -> Tensor:
+        X = W.flatten(1)
+        A, s, Bt = torch.linalg.svd(X.float() if X.dtype.itemsize < 4 else X, full_matrices=False)
+        found: Tensor = (X - ((A * (s - 1).clamp_min(0)) @ Bt).to(X.dtype)).reshape(W.shape)
+        return found

@@ -32,6 +32,7 @@ from wnverify.quietly import quietly
 
 BACKENDS: Final = ("aot_eager", "inductor")
 """The first traces and differentiates as the second does, and generates no code."""
+OF_ROUNDING: Final = 1e-10
 STACKED: Final = 3
 HEAD_STARTS: Final = (0, 1, 2, 4)
 DIFFERS: Final = "the {} differs from that of the plain call"
@@ -303,7 +304,9 @@ def _compare(
         ratio = allowing_stairs(ratio, pulled, point.V, seed=look.seed)
     else:
         ratio = difference(found, right, look, point)
-    sheet.compare(case, ratio, DIFFERS.format(what), route=route)
+    # A formula that amplifies rounding (a derivative through close singular values) gives it back in another order.
+    wrong = Verdict.INCONCLUSIVE if ratio.relative < OF_ROUNDING else Verdict.FAIL
+    sheet.compare(case, ratio, DIFFERS.format(what), wrong=wrong, route=route)
 
 
 def _value_and_gradient(

@@ -43,16 +43,3 @@ class CentredThenShrunk:
         X = X - X.mean(1, keepdim=True)
         found: Tensor = (X / torch.linalg.vector_norm(X, dim=1, keepdim=True).clamp_min(1)).reshape(W.shape)
         return found
-
-
-class OntoSpectralBallBySubtraction:
-    """The nearest matrix of spectral norm one, what sticks out being taken off: rounding is that of the weight."""
-
-    DECLARES: ClassVar[Facts] = {"euclidean_projection": True, "spectral_norm_le_1": True}
-    SET: ClassVar[Facts] = {"name": "spectral_ball", "radius": 1.0}
-
-    def __call__(self, W: Tensor) -> Tensor:
-        X = W.flatten(1)
-        A, s, Bt = torch.linalg.svd(X.float() if X.dtype.itemsize < 4 else X, full_matrices=False)
-        found: Tensor = (X - ((A * (s - 1).clamp_min(0)) @ Bt).to(X.dtype)).reshape(W.shape)
-        return found
