@@ -271,7 +271,14 @@ def program(directory: Path, count: int) -> subprocess.Popen[str]:
     script = directory / "program.py"
     script.write_text(PROGRAM)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)])}
-    return subprocess.Popen([sys.executable, script, directory, str(count)], env=environment, text=True, stdout=-1)
+    # What runs in the background of a shell ignores SIGINT, and so would the program.
+    return subprocess.Popen(
+        [sys.executable, script, directory, str(count)],
+        env=environment,
+        text=True,
+        stdout=-1,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
 
 
 def wait_for_lines(path: Path, count: int) -> None:
