@@ -249,6 +249,10 @@ class Context:
         point = generic(shape, self.seed)
         return dataclasses.replace(point, V=small_enough(point.V, self.subject.domain))
 
+    def drawn_for(self, name: str, shape: Sequence[int]) -> Tensor:
+        """Another such weight, which the seed draws for the purpose ``name``."""
+        return small_enough(randn(*shape, seed=self.seed_for(name)) + 0.3, self.subject.domain)
+
     def small_point(self) -> Point | None:
         """The first small generic point that can be used, or None."""
         for shape in ((5, 12), (3, 5), (4, 4), (7, 3), (1, 6)):

@@ -93,10 +93,13 @@ def outside(V: Tensor, domain: Mapping[str, Any]) -> str | None:
 
 
 def small_enough(V: Tensor, domain: Mapping[str, Any]) -> Tensor:
-    """V, scaled down where only its size is outside the stated domain."""
-    limits = [(float(V.abs().max()) if V.numel() else 0.0, float(domain.get("max_abs", math.inf)))]
-    longest = float(torch.linalg.vector_norm(rows(V).double(), dim=1).max()) if V.numel() else 0.0
-    limits.append((longest, float(domain.get("finite_only_for_row_norm_lt", math.inf))))
+    """V, scaled down where its size is outside the stated domain."""
+    limits = []
+    if "max_abs" in domain and V.numel():
+        limits.append((float(V.abs().max()), float(domain["max_abs"])))
+    if "finite_only_for_row_norm_lt" in domain and V.numel():
+        longest = float(torch.linalg.vector_norm(rows(V).double(), dim=1).max())
+        limits.append((longest, float(domain["finite_only_for_row_norm_lt"])))
     shrink = max((size / (INSIDE * limit) for size, limit in limits if size >= limit > 0), default=1.0)
     return V if shrink == 1.0 else V / shrink
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import torch
@@ -17,8 +17,6 @@ from wnverify.auditing.points import (
     KERNEL_SHAPES,
     Point,
     outside,
-    randn,
-    small_enough,
 )
 from wnverify.auditing.registry import Sheet, check
 from wnverify.auditing.rounding import allowing_stairs
@@ -34,7 +32,7 @@ DTYPES: Final = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
 @check("contract.forward", asks="Can it be built and called, and is what comes back a finite real tensor?", requires=())
 def forward(look: Context, sheet: Sheet) -> None:
-    tried = []
+    tried, taken = [], []
     for shape in GENERIC_SHAPES[:4]:
         point = look.ordinary(shape)
         if (why := outside(point.V, look.subject.domain)) is not None:
@@ -46,6 +44,7 @@ def forward(look: Context, sheet: Sheet) -> None:
         except Exception as error:  # foreign code may raise anything; what it raised is the finding
             tried.append(f"{point.name} raised {_said(error)}")
             continue
+        taken.append(shape)
         if not out.is_floating_point():
             sheet.add(point.name, Verdict.FAIL, f"the output has dtype {out.dtype}; a real floating dtype is right")
         elif not bool(torch.isfinite(out).all()):
@@ -54,7 +53,7 @@ def forward(look: Context, sheet: Sheet) -> None:
             sheet.add(point.name, Verdict.PASS)
     if look.mode_note:
         sheet.note(look.mode_note)
-    _at_further_sizes(look, sheet)
+    _at_further_sizes(look, sheet, taken)
     if not sheet.cases:
         nowhere = all("outside the stated domain" in text for text in tried)
         sheet.add("every shape", Verdict.INCONCLUSIVE if nowhere else Verdict.FAIL, "; ".join(tried))
@@ -62,9 +61,8 @@ def forward(look: Context, sheet: Sheet) -> None:
         sheet.note(text)
 
 
-def _at_further_sizes(look: Context, sheet: Sheet) -> None:
+def _at_further_sizes(look: Context, sheet: Sheet, taken: Sequence[tuple[int, ...]]) -> None:
     """Where a size is taken, larger ones in the stated domain are, and what comes back is finite there."""
-    taken = [tuple(map(int, case.name.split("x"))) for case in sheet.cases]
     borders = BORDERS[: 4 if look.quick else 8]
     for dims in (*GENERIC_SHAPES[4:], *borders, *KERNEL_SHAPES):
         point = look.ordinary(dims)
@@ -139,9 +137,8 @@ def input_unchanged(look: Context, sheet: Sheet) -> None:
         instance = look.build(point.weight)
         with torch.no_grad():
             out = instance.at(V)
-        if not torch.equal(V, point.V):
-            changed = int((point.V != V).sum())
-            sheet.add(point.name, Verdict.FAIL, f"the forward changed {changed} entries of its input", route="exact")
+        if written := _written(point.V, V):
+            sheet.add(point.name, Verdict.FAIL, written, route="exact")
         elif _shares(out, V) and look.subject.kind == PROJECTION:
             # It is copied into the weight that it came from.
             sheet.add(point.name, Verdict.PASS, route="exact")
@@ -171,9 +168,15 @@ def _unchanged(look: Context, sheet: Sheet, case: str, point: Point, V: Tensor) 
     given = V.clone()
     with contextlib.suppress(Exception), torch.no_grad():  # what it raises there is asked elsewhere
         look.build(point.weight).at(given)
-    same = torch.equal(given, V)
-    said = "" if same else f"the forward changed {int((given != V).sum())} entries of its input"
-    sheet.add(case, Verdict.PASS if same else Verdict.FAIL, said, route="exact")
+    written = _written(V, given)
+    sheet.add(case, Verdict.FAIL if written else Verdict.PASS, written, route="exact")
+
+
+def _written(before: Tensor, after: Tensor) -> str:
+    """What a forward did to its input; empty where it left it as it was."""
+    return (
+        "" if torch.equal(before, after) else f"the forward changed {int((before != after).sum())} entries of its input"
+    )
 
 
 @check("contract.deterministic", asks="Does the same weight give the same output twice, and under two seeds?")
@@ -251,7 +254,7 @@ def history(look: Context, sheet: Sheet) -> None:
     if point is None:
         return
     V = point.V
-    other = small_enough(randn(*V.shape, seed=look.seed_for("other")) + 0.3, look.subject.domain)
+    other = look.drawn_for("other", V.shape)
     instance = look.build(point.weight)
     with torch.no_grad():
         expected, expected_other = look.build(point.weight).at(V), look.build(point.weight).at(other)

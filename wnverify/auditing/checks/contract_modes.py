@@ -10,7 +10,7 @@ from torch import Tensor
 from wnverify.auditing.checks.contract import difference, gradient_difference
 from wnverify.auditing.context import Context
 from wnverify.auditing.instance import Instance
-from wnverify.auditing.points import Point, outside, randn, small_enough
+from wnverify.auditing.points import Point, outside
 from wnverify.auditing.registry import Sheet, check
 from wnverify.finding import Verdict
 
@@ -66,7 +66,7 @@ def _same_gradient(look: Context, sheet: Sheet, evaluated: Instance, point: Poin
 
 def _at_another_weight(look: Context, sheet: Sheet, evaluated: Instance, point: Point) -> None:
     """Whether the map in eval mode still follows its weight: after training it may have kept its last output."""
-    other = small_enough(randn(*point.V.shape, seed=look.seed_for("other")) + 0.3, look.subject.domain)
+    other = look.drawn_for("other", point.V.shape)
     if outside(other, look.subject.domain) is not None:
         return
     with torch.no_grad():

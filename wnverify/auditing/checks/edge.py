@@ -188,13 +188,13 @@ def refused(sheet: Sheet, name: str, error: BaseException) -> None:
 
 def built(look: Context, V: Tensor) -> Instance:
     """An instance for an ordinary weight of V's shape, which V is then given to; for V itself where that fails."""
-    ordinary = small_enough(randn(*V.shape, seed=look.seed_for("edge base")) + 0.3, look.subject.domain)
+    ordinary = look.drawn_for("edge base", V.shape)
     return look.build(ordinary if look.accepts(ordinary, str(tuple(V.shape))) else V)
 
 
 def base_of(look: Context) -> Tensor:
     """An ordinary weight, in the subject's coordinates where it accepts it."""
-    V = small_enough(randn(*SHAPE, seed=look.seed_for("edge base")) + 0.3, look.subject.domain)
+    V = look.drawn_for("edge base", SHAPE)
     return look.build(V).V if look.accepts(V, "the ordinary weight") else V
 
 

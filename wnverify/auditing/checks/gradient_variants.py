@@ -11,6 +11,7 @@ from torch import Tensor
 
 from wnverify.auditing.backward import backward_model, natural_size, worst_narrow_row
 from wnverify.auditing.checks.gradient import AFTER, IN_FULL, add_report, other_tensors
+from wnverify.auditing.checks.precision import telling
 from wnverify.auditing.checks.property import discover
 from wnverify.auditing.context import VANISHING, Context, first_line
 from wnverify.auditing.instance import Instance
@@ -148,10 +149,7 @@ def _between(
 def float32(look: Context, sheet: Sheet) -> None:
     further = [scaled_rows(1e3, look.seed), *([] if look.quick else [generic((6, 1100), look.seed)])]
     points = [*look.generic_points(), *look.kernel_points(), *look.usable(further)]
-    for point in look.chosen("point", [point for point in points if not look.dear(point)]):
-        if look.vanishes(point):
-            sheet.note(f"{point.name}: the penalty is nothing but rounding there")
-            continue
+    for point in telling(look, sheet, points):
         low, weight = point.V.float(), point.weight.double()
         cotangent = look.cotangent(point.V, look.seed_for("float32", point.name)).float()
         try:

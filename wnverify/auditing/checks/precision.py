@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -32,11 +32,9 @@ LARGEST_STAIR = 2.0**-6
 @check("precision.forward", asks="Does each narrower dtype agree with float64 as well as its conditioning allows?")
 def forward(look: Context, sheet: Sheet) -> None:
     points = [*look.generic_points(), *look.usable([scaled_rows(1e3, look.seed), generic((6, 1100), look.seed)])]
-    for point in look.chosen("point", [point for point in points if not look.dear(point)]):
-        if look.vanishes(point):
-            sheet.note(f"{point.name}: the penalty is nothing but rounding there")
-            continue
-        gross = Verdict.HAZARD if _uneven(look, point) else Verdict.FAIL
+    for point in telling(look, sheet, points):
+        uneven = _uneven(look, point)
+        gross = Verdict.HAZARD if uneven else Verdict.FAIL
         for kind in look.chosen("dtype", (torch.float32, torch.bfloat16, torch.float16)):
             name = str(kind).removeprefix("torch.")
             V = point.V.to(kind)
@@ -55,13 +53,22 @@ def forward(look: Context, sheet: Sheet) -> None:
             condition = 1.0 + sensitivity(_value(wide), V.double(), seed=look.seed)
             model = map_model(name, look.terms(V), condition=2 * condition, roundings=8)
             ratio = Ratio(float((observed - expected).norm()), float(expected.norm()), model)
-            if ratio.value > 1 and _uneven(look, point):
+            if ratio.value > 1 and uneven:
                 # A decomposition that couples rows of very different length is accurate relative to the longest.
                 condition += sensitivity(_value(wide), V.double(), seed=look.seed, whole=True)
                 model = map_model(name, look.terms(V), condition=2 * condition, roundings=8)
                 ratio = Ratio(ratio.error, ratio.scale, model)
             wrong = gross if kind == torch.float32 and ratio.relative > GROSS else Verdict.HAZARD
             sheet.compare(case, ratio, f"the {name} output is less accurate than the map allows", wrong=wrong)
+
+
+def telling(look: Context, sheet: Sheet, points: Sequence[Point]) -> Iterator[Point]:
+    """Those at which a narrower dtype says something: not too dear for this look, and more than rounding in float64."""
+    for point in look.chosen("point", [point for point in points if not look.dear(point)]):
+        if look.vanishes(point):
+            sheet.note(f"{point.name}: the penalty is nothing but rounding there")
+        else:
+            yield point
 
 
 def _uneven(look: Context, point: Point) -> bool:

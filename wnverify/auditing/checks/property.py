@@ -204,6 +204,7 @@ def discovered(look: Context, sheet: Sheet) -> None:
     points = [point for point in points if not (look.scalar and look.vanishes(point))]
     # Three numbers that sum to zero have two degrees of freedom: all norms of centred rows agree there up to a factor.
     thin = {point.name for point in points if rows(point.V).shape[1] <= 3}
+    near = NEARLY * min(1.0, _spread(look)) if look.scalar else NEARLY
     for name in _to_discover(look):
         found = over_points(look, name, points)
         kept = [p for p, ratio in found.items() if ratio.value <= 1]
@@ -215,7 +216,9 @@ def discovered(look: Context, sheet: Sheet) -> None:
                 sheet.add(f"{name} for rows ≤ columns", Verdict.PASS, figures={"statement": statement})
         elif name == "is_prox_of_penalty" and look.subject.has_own_prox:
             _not_proximal(sheet, found)
-        elif found and _nearly(look, name, found, _again(look, name, points, [p for p in kept if p not in thin])):
+        elif found and (
+            _narrowly(name, found, near) or _at_some(look, name, found, points, [p for p in kept if p not in thin])
+        ):
             where = f"holds at {', '.join(kept)} only of {', '.join(found)}" if kept else "holds nowhere exactly"
             miss = max(ratio.relative for ratio in found.values())
             said = f"nearly: {statement}; {where}, largest relative miss {miss:.2g}"
@@ -259,17 +262,23 @@ def _to_discover(look: Context) -> Iterator[str]:
             yield name
 
 
-def _nearly(look: Context, name: str, found: Mapping[str, Ratio], kept: Sequence[str]) -> bool:
-    """Whether the property is missed by little everywhere, or holds at some weights and not at others."""
-    near = NEARLY * min(1.0, _spread(look)) if look.scalar else NEARLY
-    small = max(ratio.relative for ratio in found.values()) <= near and name not in NEEDS_GRADIENT | SAMPLED
-    # What holds at square weights alone is a slip of axes; at a few others it holds by their size.
-    square = {p for p in found if len(sides := p.split("x")) == 2 and sides[0] == sides[1]}
-    at_some = bool(kept) and len(found) > 2 and (2 * len(kept) > len(found) or set(kept) == square)
-    at_some = at_some and name not in INEQUALITIES | NEEDS_GRADIENT
+def _narrowly(name: str, found: Mapping[str, Ratio], near: float) -> bool:
+    """Whether the property is missed by little everywhere."""
+    return max(ratio.relative for ratio in found.values()) <= near and name not in NEEDS_GRADIENT | SAMPLED
+
+
+def _at_some(
+    look: Context, name: str, found: Mapping[str, Ratio], points: Sequence[Point], kept: Sequence[str]
+) -> bool:
+    """Whether the property holds at some weights and not at others."""
     # Outside its set a projection has what the border has.
     projects = look.subject.kind == PROJECTION or "euclidean_projection" in look.subject.declares
-    return small or (at_some and not projects)
+    if projects or not kept or len(found) <= 2 or name in INEQUALITIES | NEEDS_GRADIENT:
+        return False
+    kept = _again(look, name, points, kept)
+    # What holds at square weights alone is a slip of axes; at a few others it holds by their size.
+    square = {p for p in found if len(sides := p.split("x")) == 2 and sides[0] == sides[1]}
+    return bool(kept) and (2 * len(kept) > len(found) or set(kept) == square)
 
 
 def _spread(look: Context) -> float:
