@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from fault_interleaved import interleaved
 from torch import Tensor, nn
 
 Build = Callable[[], Any]
@@ -97,6 +98,16 @@ def repeated(build: Build, scalar: bool) -> float:
         fresh.eval()
     with torch.no_grad():
         return max(differ(far, fresh(9 * V)), *(differ(out, first) for out in again))
+
+
+def threads(build: Build, scalar: bool) -> float:
+    V, other, made = 3 * randn(3, 5, seed=7), 9 * randn(3, 5, seed=8), build()
+    if isinstance(made, nn.Module):
+        made.eval()
+    own, found, raised = interleaved(lambda: made(V.clone()).detach(), lambda: made(other.clone()).detach())
+    with torch.no_grad():
+        alone, right = made(V.clone()), made(other.clone())
+    return max(math.inf if raised else 0.0, differ(own, alone), *(differ(out, right) for out in found))
 
 
 def many_calls(build: Build, scalar: bool) -> float:
@@ -228,6 +239,7 @@ SHARED: dict[str, Callable[[Build, bool], float]] = {
     "contract.layout": layout,
     "contract.state": state,
     "lifecycle.steps": many_calls,
+    "execution.threads": threads,
     "precision.float64": staircase,
     "precision.forward": narrow,
     "edge.zero_row": finite_at(with_row(0.0)),

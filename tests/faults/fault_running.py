@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import inspect
 import math
-import sys
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from fault_gradients import Subject, gradient, randn
+from fault_interleaved import interleaved
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -110,33 +109,18 @@ def autocast(subject: Subject) -> float:
 
 
 def threads(subject: Subject) -> float:
-    """Before every line of a variant's code a second thread runs a whole call; in evaluation, where maps are shared."""
+    """Value and gradient while a second thread calls; in evaluation, where maps are shared."""
     V, other, G = *stack()[:2], randn(3, 5, seed=63)
     f, plain = (m.eval() if isinstance(m, nn.Module) else m for m in (subject.map(V), subject.map(V)))
-    found: list[Tensor] = []
-    started: list[threading.Thread] = []
 
-    def between(frame: Any, event: str, _: Any) -> Any:
-        if "faults" not in frame.f_code.co_filename or "parametrization" not in frame.f_code.co_filename:
-            return None
-        if event == "line":
-            second = threading.Thread(target=lambda: found.append(f(other).detach()))
-            started.append(second)
-            second.start()
-            second.join()
-        return between
-
-    before = sys.gettrace()
-    sys.settrace(between)
-    try:
+    def step() -> tuple[Tensor, Tensor]:
         leaf = V.clone().requires_grad_()
         W = f(leaf)
-        (pulled,) = torch.autograd.grad(W, leaf, G)
-    finally:
-        sys.settrace(before)
+        return W, torch.autograd.grad(W, leaf, G)[0]
+
+    (W, pulled), found, raised = interleaved(step, lambda: f(other).detach())
     second = max((apart(X, plain(other)) for X in found), default=0.0)
-    raised = math.inf if len(found) < len(started) else 0.0
-    return max(raised, second, apart(W, plain(V)), apart(pulled, gradient(plain, V, G)))
+    return max(math.inf if raised else 0.0, second, apart(W, plain(V)), apart(pulled, gradient(plain, V, G)))
 
 
 def device(subject: Subject) -> float:

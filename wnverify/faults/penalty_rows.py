@@ -30,6 +30,7 @@ FAULTS: Final = (
     wrong("penalty.values", "AlwaysDouble", "contract.dtype", "hazard"),
     wrong("penalty.values", "NeverDouble", "contract.dtype"),
     wrong("penalty.values", "ClipsItsWeight", "contract.input_unchanged"),
+    wrong("penalty.values", "ScratchOfRows", "execution.threads"),
     wrong("penalty.values", "RandomProbe", "contract.deterministic"),
     wrong("penalty.values", "GrowsWithItsCalls", "contract.history"),
     wrong("penalty.values", "ForgottenInEvaluation", "contract.train_eval"),

@@ -42,6 +42,7 @@ FAULTS: Final = (
     wrong("projection.spectra", "ClippedThenCentred", _NEAREST),
     wrong("projection.spectra", "SumOfAllEntries", _NEAREST),
     wrong("projection.contract", "ProjectsInPlace", "contract.input_unchanged"),
+    wrong("projection.contract", "ScratchOfNorms", "execution.threads"),
     wrong("projection.contract", "EverySecondCall", "contract.deterministic"),
     wrong("projection.contract", "NormsOfFirstWeight", "contract.history"),
     wrong("projection.contract", "RestsAfterThreeSteps", "lifecycle.steps"),

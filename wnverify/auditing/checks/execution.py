@@ -195,10 +195,13 @@ def threads(look: Context, sheet: Sheet) -> None:
         return
     first, second = points[:2]
     cotangent = look.cotangent(first.V, look.seed_for("execution"))
+    # Asked before: what the subject can is found out behind a lock, at which the two threads would meet.
+    has_gradient = "gradient" in look.subject.capabilities
     for head_start in look.chosen("head start", HEAD_STARTS[: 2 if look.quick else None]):
         shared = look.build(first.weight)
         calls = [
-            functools.partial(_value_and_gradient, look, shared.at, point.V, cotangent) for point in (first, second)
+            functools.partial(_value_and_gradient, look, shared.at, point.V, cotangent, gradient=has_gradient)
+            for point in (first, second)
         ]
         name = f"{head_start} lines ahead"
         try:

@@ -50,6 +50,15 @@ class NormsOfFirstWeight(_OntoBall):
         return by_rows(W, lambda X: X / sizes.clamp_min(1))
 
 
+class ScratchOfNorms(_OntoBall):
+    """The norms are put down on the object and read again on the next line: another thread's may stand there then."""
+
+    @torch.no_grad()
+    def __call__(self, W: Tensor) -> Tensor:
+        self.sizes = norms(W.flatten(1))
+        return (W.flatten(1) / self.sizes.clamp_min(1)).reshape(W.shape)
+
+
 class RestsAfterThreeSteps(_OntoBall):
     """After three calls it holds the weight for settled and does no more."""
 
