@@ -9,8 +9,8 @@ import torch
 from audited import sheet_of, subject_of
 from torch import nn
 
-from wnverify.auditing.checks.property import _feasible
 from wnverify.auditing.context import Context
+from wnverify.auditing.holding import feasible
 from wnverify.auditing.points import Point, outside, randn
 from wnverify.auditing.target import TargetError
 from wnverify.auditing.vocabulary import DOMAIN as STATED  # a subject of this module would take DOMAIN for its own
@@ -153,10 +153,10 @@ def test_orthonormal_rows_of_wide_weights_only():
     free = Context(subject_of(Identity()), seed=0)
     bound = Context(subject_of(_with_domain(Identity, rows_le_cols_for_orthonormal_rows=True)()), seed=0)
     tall, wide = (Point(name="", V=randn(*shape, seed=1)) for shape in ((5, 3), (3, 5)))
-    assert _feasible(free, "unit_norm_rows", tall)
-    assert not _feasible(bound, "unit_norm_rows", tall)
-    assert _feasible(bound, "unit_norm_rows", wide)
-    assert _feasible(bound, "zero_mean_rows", tall)
+    assert feasible(free, "unit_norm_rows", tall)
+    assert not feasible(bound, "unit_norm_rows", tall)
+    assert feasible(bound, "unit_norm_rows", wide)
+    assert feasible(bound, "zero_mean_rows", tall)
 
 
 def test_no_double_backward_is_noted():

@@ -34,6 +34,7 @@ MODULES: Final = (
     "training",
     "training_layers",
     "property",
+    "discovered",
     "precision",
     "gradient",
     "gradient_variants",

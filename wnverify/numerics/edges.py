@@ -17,6 +17,7 @@ from wnverify.oracles.ratio import Ratio
 
 EXPONENTS: Final = {"float64": [0.5, *range(1, 11)], "float32": [0.5 * k for k in range(1, 11)]}
 TRIALS: Final = 5
+TRIALS_QUICK: Final = 2
 
 
 def conditioning(subject: Subject, dtype: str) -> Finding:
@@ -51,7 +52,7 @@ def conditioning(subject: Subject, dtype: str) -> Finding:
 def _graded(subject: Subject, dtype: str) -> tuple[str, dict[Typed, float]]:
     """What grows, and the matrices with their exponents of ten."""
     made, axis = {}, ""
-    for exponent, trial in itertools.product(EXPONENTS[dtype], range(TRIALS)):
+    for exponent, trial in itertools.product(EXPONENTS[dtype], range(TRIALS_QUICK if subject.quick else TRIALS)):
         seed = seed_of(subject.seed, "conditioning", trial)
         base, growing = matrices.normal(3, 6, seed=seed), np.logspace(0, -exponent, 3)
         if subject.model.mixes:

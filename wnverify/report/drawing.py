@@ -6,13 +6,15 @@ role has a stand-in colour that ``_themed`` replaces afterwards.
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import dataclasses
 import functools
 import html
 import io
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, ParamSpec
 
 _Given = ParamSpec("_Given")
@@ -34,6 +36,7 @@ ROLES: Final = {
     "heat-4": "#01010f",
     "heat-5": "#010110",
 }
+_ENTERED: Final = contextvars.ContextVar("_ENTERED", default=False)
 _SUPERSCRIPT: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -54,9 +57,23 @@ def in_plain_settings(draw: Callable[_Given, Drawing | None]) -> Callable[_Given
 
     @functools.wraps(draw)
     def drawn(*given: _Given.args, **named: _Given.kwargs) -> Drawing | None:
-        import matplotlib
+        with plain_settings():
+            return draw(*given, **named)
 
-        ink = ROLES["ink"]
+    return drawn
+
+
+@contextlib.contextmanager
+def plain_settings() -> Iterator[None]:
+    """Those settings.  A page enters them once around all of its figures: to set them takes longer than most."""
+    if _ENTERED.get():
+        yield
+        return
+    import matplotlib
+
+    ink = ROLES["ink"]
+    token = _ENTERED.set(True)
+    try:
         with matplotlib.rc_context():
             matplotlib.rcdefaults()
             settings: Any = (
@@ -66,9 +83,9 @@ def in_plain_settings(draw: Callable[_Given, Drawing | None]) -> Callable[_Given
                 | {"figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none"}
             )
             matplotlib.rcParams.update(settings)
-            return draw(*given, **named)
-
-    return drawn
+            yield
+    finally:
+        _ENTERED.reset(token)
 
 
 def power_of_ten(value: float) -> str:

@@ -12,8 +12,8 @@ from torch import Tensor
 from wnverify.auditing.backward import backward_model, natural_size, worst_narrow_row
 from wnverify.auditing.checks.gradient import AFTER, IN_FULL, add_report, other_tensors
 from wnverify.auditing.checks.precision import telling
-from wnverify.auditing.checks.property import discover
 from wnverify.auditing.context import VANISHING, Context, first_line
+from wnverify.auditing.holding import discover
 from wnverify.auditing.instance import Instance
 from wnverify.auditing.points import Point, generic, randn, rows, scaled_rows
 from wnverify.auditing.registry import Sheet, check

@@ -9,11 +9,12 @@ from typing import Final
 
 import torch
 
+from wnverify.auditing.checks.discovered import NEEDS_GRADIENT, SAMPLED
 from wnverify.auditing.checks.edge import REFUSALS, witness_of
 from wnverify.auditing.checks.gradient import AFTER, judge_backward
-from wnverify.auditing.checks.property import NEEDS_GRADIENT, SAMPLED, discover, over_points
 from wnverify.auditing.context import Context, first_line
 from wnverify.auditing.counted import work_of
+from wnverify.auditing.holding import discover, over_points
 from wnverify.auditing.points import BORDERS, Point, generic
 from wnverify.auditing.properties import RESIDUALS
 from wnverify.auditing.registry import Sheet, check

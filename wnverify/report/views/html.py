@@ -12,7 +12,7 @@ from wnverify.finding import Finding, Json, Verdict, slug
 from wnverify.report import digest as digests
 from wnverify.report import figures, tables, trained, wording
 from wnverify.report.digest import Digest, Subject
-from wnverify.report.drawing import Drawing
+from wnverify.report.drawing import Drawing, plain_settings
 from wnverify.report.made import made_of, note_of
 from wnverify.report.standing import remark
 from wnverify.report.trust import sheet_of
@@ -53,6 +53,11 @@ class Matrix:
 
 def render(doc: Mapping[str, Any], *, loader: jinja2.BaseLoader | None = None) -> str:
     """The page; the same document gives the same bytes.  ``loader`` gives other templates than the package's own."""
+    with plain_settings():
+        return _rendered(doc, loader)
+
+
+def _rendered(doc: Mapping[str, Any], loader: jinja2.BaseLoader | None) -> str:
     data = digests.digest(doc)
     page = _environment(loader).get_template("report.html.jinja")
     return page.render(
