@@ -60,7 +60,7 @@ class ProximalPenalty(RowPenalty):
 
 def nonnegative(value: float, name: str) -> float:
     """``value`` as a float; ``TypeError`` or ``ValueError`` naming it unless it is finite and at least 0."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number; got {type(value).__name__}")
     if not 0 <= value < math.inf:
         raise ValueError(f"{name} must be finite and at least 0; got {value!r}")

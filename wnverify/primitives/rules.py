@@ -20,6 +20,7 @@ from wnverify.primitives.distributed import filled
 
 _FORMAT: Final = {torch.float32: (127, 23, torch.int32), torch.float64: (1023, 52, torch.int64)}
 """Bias of the exponent, bits of the mantissa, integers as wide."""
+_VMAP_VIEWS_BITS: Final = bool(torch._C._dispatch_has_kernel_for_dispatch_key("aten::view.dtype", "FuncTorchBatched"))
 FLOATING: Final = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
 
@@ -129,6 +130,9 @@ def power_scaled(V: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     A largest entry that is not finite stays so.
     """
     largest = V.detach().abs().amax(axes, keepdim=True)
+    if _bits_are_out_of_reach():
+        exponent = torch.frexp(largest)[1]
+        return ldexp(V, -exponent), exponent
     bias, mantissa, integers = _FORMAT[V.dtype]
     # Not by ``torch.frexp``: inductor (torch 2.13) writes C++ for that of float64 which does not compile.
     exponent = torch.bitwise_right_shift(largest.view(integers), mantissa) - (bias - 1)
@@ -150,5 +154,14 @@ def _power_of_two(exponent: Tensor, dtype: torch.dtype) -> Tensor:
     Not by ``<<`` and ``>>``: of a distributed tensor those give back their left side unshifted, without a word (seen
     with torch 2.13, which takes ``__lshift__`` for an in-place operation because its name ends in an underscore).
     """
+    if _bits_are_out_of_reach():
+        return torch.ldexp(torch.ones_like(exponent, dtype=dtype), exponent)
     bias, mantissa, integers = _FORMAT[dtype]
     return torch.bitwise_left_shift(exponent.to(integers) + bias, mantissa).view(dtype)
+
+
+def _bits_are_out_of_reach() -> bool:
+    """Whether this runs inside a function transform of a PyTorch whose ``vmap`` views no number as its bits (2.9)."""
+    if _VMAP_VIEWS_BITS or torch.compiler.is_compiling():
+        return False
+    return torch._C._functorch.peek_interpreter_stack() is not None

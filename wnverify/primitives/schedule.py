@@ -89,7 +89,7 @@ class Dropped:
 
 
 def _factor(value: float, name: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number; got {type(value).__name__}")
     if not 0 <= value < math.inf:
         raise ValueError(f"{name} must be finite and at least 0; got {value!r}")

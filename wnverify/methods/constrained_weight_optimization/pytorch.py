@@ -75,7 +75,7 @@ class ConstrainedWeightOptimization(RowConstraint):
 
     def __init__(self, *, c: float = 2.0, update: str = "projection", every: int = 1) -> None:
         super().__init__(every=every)
-        if isinstance(c, bool) or not isinstance(c, int | float):
+        if isinstance(c, bool) or not isinstance(c, (int, float)):
             raise TypeError(f"c must be a number; got {type(c).__name__}")
         if not 0 < c < math.inf:
             raise ValueError(f"c must be a finite squared radius above 0; got {c!r}")
