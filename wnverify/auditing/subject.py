@@ -97,15 +97,16 @@ class Subject:
         """What checks may need: ``object`` (it can be copied), ``gradient`` (it is meant to have one), ``derivative``
         (which is meant to be the derivative) and ``prox``.
 
-        Of a parametrization and of a penalty a gradient is always asked, of a projection where its output has a graph.
+        Of a parametrization and of a penalty a gradient is always asked, of a projection where its output has a graph;
+        not of a penalty that is used by its prox because it counts, and is constant around nearly every weight.
         """
         has = set() if self.is_function else {"object"}
-        if self.kind != PROJECTION or self._carries_a_graph():
+        if self.kind == PENALTY and self._has_prox(self._speaker()):
+            has.add("prox")
+        if self._carries_a_graph() or not (self.kind == PROJECTION or ("prox" in has and self._counts())):
             has.add("gradient")
             if not self.domain.get("surrogate_gradient"):
                 has.add("derivative")
-        if self.kind == PENALTY and self._has_prox(self._speaker()):
-            has.add("prox")
         return frozenset(has)
 
     def _recognised(self) -> str:
@@ -160,6 +161,15 @@ class Subject:
             with contextlib.suppress(Exception):  # foreign code may raise anything; another weight may do
                 out = self.build(V).at(V.clone().requires_grad_())
                 return out.grad_fn is not None  # not so the weight itself, given back
+        return False
+
+    def _counts(self) -> bool:
+        """Whether the value stays as it is when an ordinary weight moves a little, and is another at a sparse one."""
+        sparse = _ORDINARY * (torch.arange(_ORDINARY.numel()).reshape(_ORDINARY.shape) % 2)
+        moved = (_ORDINARY * (1 + 1e-6 * step) for step in (1, -1, _ORDINARY.sin()))
+        with contextlib.suppress(Exception), torch.no_grad():  # what it raises is a finding of contract.forward
+            here, at_sparse, *near = (self.build(V).at(V.clone()) for V in (_ORDINARY, sparse, *moved))
+            return not torch.equal(here, at_sparse) and all(torch.equal(here, there) for there in near)
         return False
 
     def _has_prox(self, speaker: Any) -> bool:

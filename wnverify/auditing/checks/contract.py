@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from wnverify.auditing.backward import differenced
+from wnverify.auditing.checks.edge import REFUSALS
 from wnverify.auditing.context import Context, first_line
 from wnverify.auditing.points import (
     BORDERS,
@@ -73,7 +74,9 @@ def _at_further_sizes(look: Context, sheet: Sheet, taken: Sequence[tuple[int, ..
                 out = look.build(point.V).out()
         except Exception as error:  # foreign code may raise anything; what it raised is the finding
             # What kernels raise is asked by contract.shape; one row, and more rows than columns, may be refused.
-            if len(dims) == 2 and any((n <= d) == (dims[0] <= dims[1]) and dims[0] >= n for n, d in taken):
+            if taken and all(n == d for n, d in taken) and dims[0] != dims[-1] and isinstance(error, REFUSALS):
+                sheet.note(f"only square weights are taken: {point.name} is refused with {_said(error)}")
+            elif len(dims) == 2 and any((n <= d) == (dims[0] <= dims[1]) and dims[0] >= n for n, d in taken):
                 sheet.add(point.name, Verdict.HAZARD, f"smaller weights are taken, this one raises {_said(error)}")
             continue
         if taken and out.is_floating_point() and not bool(torch.isfinite(out).all()):
@@ -193,7 +196,7 @@ def deterministic(look: Context, sheet: Sheet) -> None:
         for seed in (1, 1, 2):
             torch.manual_seed(seed)
             with torch.no_grad():
-                outs.append(instance.at(point.V))
+                outs.append(instance.at(point.V.clone()))  # what is written into the input is another check's
         moved = [name for name, value in _buffers(instance.module) if not torch.equal(state[name], value)]
         if torch.equal(outs[0], outs[1]) and torch.equal(outs[0], outs[2]):
             sheet.add(mode, Verdict.PASS, route="exact")

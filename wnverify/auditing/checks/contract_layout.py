@@ -10,6 +10,7 @@ from torch import Tensor
 
 from wnverify.auditing.checks.contract import difference, gradient_difference
 from wnverify.auditing.context import Context, first_line, rows_are_independent
+from wnverify.auditing.instance import Instance
 from wnverify.auditing.points import Point, generic, randn
 from wnverify.auditing.registry import Sheet, check
 from wnverify.finding import Verdict
@@ -56,11 +57,21 @@ def _beside_rows(look: Context, sheet: Sheet, point: Point) -> None:
     for flat in look.usable([Point(name=case, V=point.weight.flatten(1))]):
         if not torch.equal(flat.V, point.V.flatten(1)):  # registration gave one of them other coordinates
             continue
+        kernel, matrix = look.build(point.weight), look.build(flat.weight)
+        if _shapes(kernel) != _shapes(matrix):  # a gain for each input channel: they are no longer the same map
+            sheet.note(f"{case}: its own tensors have other shapes there")
+            continue
         with torch.no_grad():
-            out, expected = look.build(point.weight).at(point.V), look.build(flat.weight).at(flat.V)
+            out, expected = kernel.at(point.V), matrix.at(flat.V)
         said = "the rows of a kernel are not all its axes after the first: written as a matrix it gives another value"
         ratio = difference(out.reshape(expected.shape), expected, look, flat)
         sheet.compare(case, ratio, said, wrong=Verdict.HAZARD)
+
+
+def _shapes(instance: Instance) -> list[torch.Size]:
+    """Of what a module keeps beside the weight."""
+    module = instance.module
+    return [] if module is None else [t.shape for t in (*module.parameters(), *module.buffers())]
 
 
 def _overlapping(look: Context) -> list[tuple[str, Tensor]]:

@@ -25,6 +25,7 @@ INEQUALITIES: Final = frozenset({"nonexpansive", "spectral_norm_le_1", "convex",
 SAMPLED: Final = INEQUALITIES - {"spectral_norm_le_1"}
 """Of these a small miss is no near thing: it is relative to the size of what is compared."""
 IMPLIED_BY: Final = {
+    "unit_norm_rows": frozenset({"orthonormal_rows"}),
     "constant_norm_rows": frozenset({"unit_norm_rows", "orthonormal_rows", "scaled_orthonormal_rows"}),
     "scaled_orthonormal_rows": frozenset({"orthonormal_rows"}),
     "spectral_norm_le_1": frozenset({"orthonormal_rows"}),
@@ -62,12 +63,22 @@ def discovered(look: Context, sheet: Sheet) -> None:
         elif found and (
             _narrowly(name, found, near) or _at_some(look, name, found, points, [p for p in kept if p not in thin])
         ):
-            where = f"holds at {', '.join(kept)} only of {', '.join(found)}" if kept else "holds nowhere exactly"
+            where = _where(list(found), kept)
             miss = max(ratio.relative for ratio in found.values())
             said = f"nearly: {statement}; {where}, largest relative miss {miss:.2g}"
             sheet.add(name, Verdict.HAZARD, said, figures={"relative_miss": miss})
     if not sheet.cases:
         sheet.add("none", Verdict.PASS)
+
+
+def _where(asked: Sequence[str], kept: Sequence[str]) -> str:
+    """Where a property holds, or where it does not, whichever is shorter to say."""
+    if not kept:
+        return "holds nowhere exactly"
+    missed = [p for p in asked if p not in kept]
+    if len(missed) < len(kept):
+        return f"holds at {len(kept)} of {len(asked)} weights, not at {', '.join(missed)}"
+    return f"holds at {', '.join(kept)} only of {', '.join(asked)}"
 
 
 def _not_proximal(sheet: Sheet, found: Mapping[str, Ratio]) -> None:
@@ -114,13 +125,15 @@ def _at_some(
     look: Context, name: str, found: Mapping[str, Ratio], points: Sequence[Point], kept: Sequence[str]
 ) -> bool:
     """Whether the property holds at some weights and not at others."""
-    # Outside its set a projection has what the border has.
-    projects = look.subject.kind == PROJECTION or "euclidean_projection" in look.subject.declares
-    if projects or not kept or len(found) <= 2 or name in INEQUALITIES | NEEDS_GRADIENT:
+    if not kept or len(found) <= 2 or name in INEQUALITIES | NEEDS_GRADIENT:
         return False
+    # What holds at square weights alone, or everywhere else, is a slip of axes; at a few others it holds by their size.
+    square = {point.name for point in points if point.name in found and point.V.shape[0] == rows(point.V).shape[1]}
+    if look.subject.kind == PROJECTION or "euclidean_projection" in look.subject.declares:
+        # Outside its set a projection has what the border has: only the second slip tells.
+        missed = {p for p, ratio in found.items() if not ratio.value <= 1}
+        return bool(square) and missed == square and not _again(look, name, points, sorted(square))
     kept = _again(look, name, points, kept)
-    # What holds at square weights alone is a slip of axes; at a few others it holds by their size.
-    square = {p for p in found if len(sides := p.split("x")) == 2 and sides[0] == sides[1]}
     return bool(kept) and (2 * len(kept) > len(found) or set(kept) == square)
 
 
@@ -138,12 +151,15 @@ def _spread(look: Context) -> float:
 
 
 def _again(look: Context, name: str, points: Sequence[Point], kept: Sequence[str]) -> list[str]:
-    """Those of the kept points at whose shape another weight keeps the property too: of few values one may do so."""
+    """Those of the kept points at whose shape another weight keeps the property too, be it small or large: of few
+    values one may do so by chance, and beyond a cap all do."""
     shapes = {point.name: tuple(point.V.shape) for point in points if point.name in kept}
     redrawn = {p: generic(shape, look.seed_for("again", p)) for p, shape in shapes.items()}
-    named = [dataclasses.replace(point, name=p) for p, point in redrawn.items()]
-    found = over_points(look, name, look.usable(named, every=True))
-    return [p for p in kept if p not in found or found[p].value <= 1]
+    for scale in (1.0, 1 / 16, 16.0):
+        named = [dataclasses.replace(point, name=p, V=scale * point.V) for p, point in redrawn.items()]
+        found = over_points(look, name, look.usable(named, every=True))
+        kept = [p for p in kept if p not in found or found[p].value <= 1]
+    return list(kept)
 
 
 def _constant(look: Context, point: Point) -> bool:

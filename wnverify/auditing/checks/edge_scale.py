@@ -96,6 +96,9 @@ def large_mean(look: Context, sheet: Sheet) -> None:
         except Exception as error:  # foreign code may raise anything; what it raised is the finding
             refused(sheet, name, error)
             continue
+        if not bool(torch.isfinite(expected).all()):
+            sheet.add(name, Verdict.HAZARD, "the output is not finite, in float64 neither", witness=witness_of(V))
+            continue
         if not invariant and dtype == torch.float64:
             continue
 
@@ -122,6 +125,9 @@ def _gradient_at_large_mean(look: Context, sheet: Sheet, name: str, instance: In
         expected = reverse_mode(instance, instance.with_primary(V.double()), instance.primary)(cotangent.double())
         observed = reverse_mode(narrow, narrow.with_primary(V), narrow.primary)(cotangent).double()
     except BackwardError:  # a matter of gradient.vjp and gradient.float32
+        return
+    if not bool(torch.isfinite(expected).all()):
+        sheet.add(name, Verdict.HAZARD, "the gradient is not finite, in float64 neither", witness=witness_of(V))
         return
     ratio = worst_narrow_row(instance, V, cotangent, observed, expected)
     said = "the float32 gradient is less accurate than the map allows"

@@ -31,6 +31,8 @@ GROSS = 1e-2
 IN_FULL = ("contract.forward", "precision.float64")
 """A map that is computed in fewer bits is a staircase, whose differences say nothing of its derivative."""
 AFTER = ("gradient.vjp",)
+BELOW_A_FLOOR = (-20, -44)
+"""Of the size of a weight: below 1e-5 and 1e-12, at which norms are clamped."""
 TOO_NOISY = 1e-2
 """A power worse than this decides nothing."""
 
@@ -72,6 +74,10 @@ def conditioning(look: Context, sheet: Sheet) -> None:
     points = [scaled_rows(1e6, look.seed), hardest(look), nearly_repeated_singular_values(look.seed)]
     for point in look.usable(points):
         judge_backward(look, sheet, point, wrong=Verdict.HAZARD)
+    base = generic((5, 12), look.seed)
+    small = [Point(name=f"{base.name} times 2^{e}", V=base.V * 2.0**e, seed=base.seed) for e in BELOW_A_FLOOR]
+    for point in look.usable(small):
+        judge_backward(look, sheet, point, wrong=Verdict.HAZARD, noisy=True)
 
 
 @check(
@@ -136,8 +142,13 @@ def parameters(look: Context, sheet: Sheet) -> None:
         sheet.note("there are no own parameters and no further tensors")
 
 
-def judge_backward(look: Context, sheet: Sheet, point: Point, *, wrong: Verdict = Verdict.FAIL) -> None:
-    """One point's verdict: wrong beyond ratio 2, a ``hazard`` where it is not finite; refutations are shrunk."""
+def judge_backward(
+    look: Context, sheet: Sheet, point: Point, *, wrong: Verdict = Verdict.FAIL, noisy: bool = False
+) -> None:
+    """One point's verdict: wrong beyond ratio 2, a ``hazard`` where it is not finite; refutations are shrunk.
+
+    ``noisy``: differences may well be too noisy there, which is then noted and decides nothing.
+    """
     instance = look.build(point.weight)
     if look.subject.domain.get("surrogate_gradient"):
         _judge_surrogate(look, sheet, point, instance)
@@ -146,10 +157,16 @@ def judge_backward(look: Context, sheet: Sheet, point: Point, *, wrong: Verdict 
         seed = look.seed_for("vjp", point.name)
         report = backward_report(instance, point.V, seed=seed, **look.probes(4 if look.quick else 8, point.name))
     except NotDifferencedError as error:
-        sheet.not_differenced(point.name, error)
+        if noisy:
+            sheet.note(f"{point.name}: {error}")
+        else:
+            sheet.not_differenced(point.name, error)
         return
     except BackwardError as error:
         sheet.add(point.name, *no_gradient(error), route="differences")
+        return
+    if noisy and report.power > TOO_NOISY:
+        sheet.note(f"{point.name}: {_too_noisy(report.power)}")
         return
     witness = None
     if look.shrink and report.refuted and wrong is Verdict.FAIL and not any(case.witness for case in sheet.cases):
@@ -202,7 +219,7 @@ def add_report(
     if report.ratio <= 1:
         noisy = report.power > TOO_NOISY
         verdict = Verdict.INCONCLUSIVE if noisy else Verdict.PASS
-        said = f"differences are too noisy here (they would notice {report.power:.1g})" if noisy else ""
+        said = _too_noisy(report.power) if noisy else ""
     elif not report.refuted:
         verdict, said = Verdict.INCONCLUSIVE, f"ratio {report.ratio:.2g}: neither right nor wrong"
     elif not finite:
@@ -221,6 +238,11 @@ def add_report(
         witness=witness,
         figures={**report.figures, **(figures or {})},
     )
+
+
+def _too_noisy(power: float) -> str:
+    seen = f"only a relative error beyond {power:.1g} would be seen" if power < 1 else "no error would be seen"
+    return f"differences are too noisy here: {seen}"
 
 
 def no_gradient(error: BackwardError) -> tuple[Verdict, str]:

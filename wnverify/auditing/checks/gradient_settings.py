@@ -1,6 +1,7 @@
 """Gradient, continued: own parameters and further tensors (gains) at other values than those they start with.
 
-A gain starts at 1, at exp(0) or at ‖V‖, where a factor that a backward forgets is 1, and it starts positive.
+A gain starts at 1, at exp(0) or at ‖V‖, where a factor that a backward forgets is 1, and it starts positive; one that
+starts at zero, or comes to it, divides by zero where a backward recovers V from the output.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from wnverify.oracles.differences import NotDifferencedError
 from wnverify.oracles.gradients import BackwardError, Map, check_backward
 from wnverify.oracles.ratio import map_model
 
-SIGNS = {"moved": 1.0, "of the other sign": -1.0}
+SIGNS = {"moved": 1.0, "of the other sign": -1.0, "moved, one zero": 0.0}
 LARGER = (65, 33)
 
 
@@ -56,7 +57,7 @@ def settings(look: Context, sheet: Sheet) -> None:
 )
 def mixed(look: Context, sheet: Sheet) -> None:
     if reason := look.subject.domain.get("no_double_backward"):
-        sheet.note(f"declared without a second derivative: {reason}")
+        sheet.add("every weight", Verdict.UNSUPPORTED, f"declared without a second derivative: {reason}", route="exact")
         return
     points = [*look.generic_points()[: 1 if look.quick else 3], *look.kernel_points()[:1]]
     for point in look.chosen("point", points):
@@ -112,7 +113,7 @@ class _Gradients:
 
 def moved(instance: Instance, sign: float, *, seed: int) -> Instance:
     """The instance with every trainable tensor but V multiplied by ``sign`` and by factors in [2/3, 3/2], zeros moved
-    by a quarter."""
+    by a quarter; ``sign`` zero: all but the last entry of each, which is then zero."""
     module = copy.deepcopy(instance.module)
     tensors = [
         t if i == instance.primary or not t.is_floating_point() else _moved(t, sign, seed_of(seed, i))
@@ -129,7 +130,10 @@ def moved(instance: Instance, sign: float, *, seed: int) -> Instance:
 def _moved(t: Tensor, sign: float, seed: int) -> Tensor:
     noise = randn(*t.shape, seed=seed)
     factor = 1.5 ** noise.clamp(-1, 1)
-    return torch.where(t.double() == 0, noise / 4, sign * factor * t.double()).to(t.dtype)
+    found = torch.where(t.double() == 0, noise / 4, (sign or 1.0) * factor * t.double()).to(t.dtype)
+    if sign == 0 and t.numel():
+        found.view(-1)[-1] = 0.0
+    return found
 
 
 def _trained(module: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:

@@ -167,7 +167,9 @@ def float32(look: Context, sheet: Sheet) -> None:
         ratio = worst_narrow_row(wide, low, cotangent, observed, expected)
         wrong = Verdict.FAIL if ratio.relative > GROSS else Verdict.HAZARD
         sheet.compare(point.name, ratio, "the float32 gradient differs from the float64 one", wrong=wrong)
-    for point in look.chosen("half", [*look.generic_points()[:3], *look.kernel_points()[:1]]):
+    base = generic((5, 12), look.seed)
+    long = look.usable([Point(name=f"{base.name} times 16", V=16 * base.V, seed=base.seed)])
+    for point in look.chosen("half", [*look.generic_points()[:3], *look.kernel_points()[:1], *long]):
         for kind in look.chosen("half dtype", (torch.bfloat16, torch.float16)):
             _half(look, sheet, point, kind)
 

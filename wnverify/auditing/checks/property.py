@@ -13,6 +13,7 @@ from wnverify.auditing import convexity
 from wnverify.auditing.context import Context, first_line, rows_are_independent
 from wnverify.auditing.holding import NEARLY, TINY, feasible, look_at
 from wnverify.auditing.points import (
+    FURTHER_KERNELS,
     KERNEL_SHAPES,
     Point,
     generic,
@@ -77,7 +78,11 @@ def _declared(name: str) -> None:
         if look.mode_note:
             sheet.note(look.mode_note)
         value = look.subject.declares[name]
-        shapes = (*KERNEL_SHAPES, *([ONE_COLUMN] if look.subject.kind == PARAMETRIZATION and name in OF_MAP else []))
+        shapes = (
+            *KERNEL_SHAPES,
+            *FURTHER_KERNELS,
+            *([ONE_COLUMN] if look.subject.kind == PARAMETRIZATION and name in OF_MAP else []),
+        )
         further = look.usable(generic(shape, look.seed) for shape in shapes)
         special = special_points(look, name)
         once = {point.name for point in special} if look.subject.kind == PENALTY else set()

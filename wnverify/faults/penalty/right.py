@@ -38,6 +38,18 @@ class AbsoluteSum(nn.Module):
         return shrunk(W, 3 * step)
 
 
+class NonzeroCount(nn.Module):
+    """The number of entries that are not zero; it is used by its proximal operator, hard thresholding."""
+
+    DECLARES: ClassVar[Facts] = {**OF_ROWS, "is_prox_of_penalty": True}
+
+    def forward(self, W: Tensor) -> Tensor:
+        return torch.count_nonzero(W).to(W.dtype)
+
+    def prox(self, W: Tensor, step: float) -> Tensor:
+        return torch.where(W.square() > 2 * step, W, 0.0)
+
+
 class GroupLasso(nn.Module):
     """``Σ ‖w_i‖``."""
 

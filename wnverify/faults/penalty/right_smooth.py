@@ -59,6 +59,26 @@ class SquaredCosines(nn.Module):
         return (unit @ unit.mT).triu(1).square().sum().to(W.dtype)
 
 
+class PseudoHuber(nn.Module):
+    """``Σ √(1 + w²) − 1``: of small entries the rounding of the ones is left."""
+
+    DECLARES: ClassVar[Facts] = {**OF_ROWS, "convex": True}
+
+    def forward(self, W: Tensor) -> Tensor:
+        return ((1 + widened(W).square()).sqrt() - 1).sum().to(W.dtype)
+
+
+class LogDeterminant(nn.Module):
+    """``log det(I + W Wᵀ)``."""
+
+    DECLARES = ROTATED
+
+    def forward(self, W: Tensor) -> Tensor:
+        X = widened(W.flatten(1))
+        found: Tensor = torch.linalg.slogdet(torch.eye(len(X), dtype=X.dtype, device=X.device) + X @ X.mT)[1]
+        return found.to(W.dtype)
+
+
 class DoubleWell(nn.Module):
     """``Σ (1 − w²)²`` entry by entry."""
 
