@@ -13,6 +13,7 @@ from wnverify.finding import Verdict, decode_array
 FAIL, HAZARD, PASS = Verdict.FAIL, Verdict.HAZARD, Verdict.PASS
 SHAPES = ["3x5", "5x12", "4x4", "7x3", "1x6", "70x134"]
 KERNELS = ["4x3x3", "5x2x3x3", "3x2x2x3x2"]
+FURTHER_KERNELS = ["8x12x1x1", "8x1x7x7"]
 FAR_AND_FLAT = [*(f"times 2^{e}" for e in (-20, -12, 12, 20)), "with a row of zeros", "with ties"]
 BORDERS = ["33x65", "65x33", "5x257", "32x64", "257x5", "5x1025", "31x129", "129x257"]
 LAYOUTS = ["transposed", "strided", "with an offset"]
@@ -107,11 +108,17 @@ COVERED = {
         "orthonormal zero-mean rows",
         "singular values 2, 2, 1, 1",
         "orthonormal rows",
-        *product([*SHAPES, *KERNELS], ["float64", "float32"]),
+        *product([*SHAPES, *KERNELS, *FURTHER_KERNELS], ["float64", "float32"]),
     ],
     "gradient.vjp": [*SHAPES, *KERNELS],
     "gradient.structured": [*STRUCTURED, "opposite rows", "equal rows"],
-    "gradient.conditioning": ["row norms over 1e+06", "condition 1e+03", "singular values 1e-09 apart"],
+    "gradient.conditioning": [
+        "row norms over 1e+06",
+        "condition 1e+03",
+        "singular values 1e-09 apart",
+        "5x12 times 2^-20",
+        "5x12 times 2^-44",
+    ],
     "gradient.loss": [
         f"{shape} {pair}"
         for shape in (*SHAPES[:4], *KERNELS)
@@ -122,7 +129,7 @@ COVERED = {
         *KERNELS,
         "row norms over 1e+03",
         "6x1100",
-        *product([*SHAPES[:3], KERNELS[0]], ["bfloat16", "float16"]),
+        *product([*SHAPES[:3], KERNELS[0], "5x12 times 16"], ["bfloat16", "float16"]),
     ],
     "gradient.forward_mode": SHAPES[:4],
     "gradient.second_order": [*SHAPES, *KERNELS[:2]],
@@ -161,7 +168,7 @@ COVERED = {
         "singular values 2, 2, 1, 1",
         "orthonormal rows",
     ],
-    "gradient.sizes": ["33x65", "65x33", "5x257", "32x64", "257x5", "5x1025"],
+    "gradient.sizes": ["33x65", "65x33", "5x257", "32x64", "257x5", "5x1025", "1025x5", *FURTHER_KERNELS],
     "edge.empty": ["0x5", "4x0"],
     "contract.device": ["5x12", "3x5", "4x2x3x3"],
     "lifecycle.training": [
@@ -253,7 +260,7 @@ def test_a_given_g_is_asked_for_at_its_own_width_only():
 def test_float32_is_judged_apart():
     """A property that breaks in float32 alone fails there, at every place, and not in float64."""
     sheet = sheet_of("property.unit_norm_rows", "checked.py:RoughInFloat32")
-    assert says(sheet) == dict.fromkeys(product([*SHAPES, *KERNELS], ["float32"]), FAIL)
+    assert says(sheet) == dict.fromkeys(product([*SHAPES, *KERNELS, *FURTHER_KERNELS], ["float32"]), FAIL)
 
 
 def test_a_refused_float32_is_unsupported_and_float64_judged():

@@ -45,6 +45,7 @@ def test_every_check_is_there_once():
         "contract_modes",
         "contract_layout",
         "contract_device",
+        "discovered",
         "contract_prox",
         "training",
         "training_layers",

@@ -39,9 +39,12 @@ def of_square(subject: Subject) -> float:
 
 
 def as_matrix(subject: Subject) -> float:
-    """A kernel is mapped as the matrix of its rows is."""
+    """A kernel is mapped as the matrix of its rows is, where both have own tensors of the same shapes."""
     V = randn(4, 2, 3, 3, seed=106) + 0.3
     if not (subject.admits(V) and subject.admits(V.flatten(1))):
+        return 0.0
+    first, second = ([t.shape for t in subject.build(X).parameters()] for X in (V, V.flatten(1)))
+    if first != second:
         return 0.0
     with torch.no_grad():
         kernel, flat = subject.map(V)(V), subject.map(V.flatten(1))(V.flatten(1))

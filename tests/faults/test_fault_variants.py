@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fault_corners
 import fault_gradients
+import fault_kernels
 import fault_quartic
 import fault_running
 import fault_seldom
@@ -17,7 +18,13 @@ from wnverify.faults.catalogue import Fault, Right
 
 PROBES = fault_gradients.PROBES | fault_values.PROBES | fault_running.PROBES | fault_settings.PROBES
 PROBES |= fault_sight.PROBES
-FURTHER = (fault_corners.PROBES, fault_sight.FURTHER, fault_quartic.FURTHER, fault_seldom.FURTHER)
+FURTHER = (
+    fault_corners.PROBES,
+    fault_sight.FURTHER,
+    fault_quartic.FURTHER,
+    fault_seldom.FURTHER,
+    fault_kernels.FURTHER,
+)
 WRONG_FROM = 3.0
 FAULTS = [row for row in of_kind("parametrization") if isinstance(row, Fault) and not row.shards]
 RIGHT = [row for row in of_kind("parametrization") if isinstance(row, Right)]

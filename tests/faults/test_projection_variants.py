@@ -110,10 +110,21 @@ def walks_off(variant: Variant) -> float:
     return worst
 
 
+def shifted_square(variant: Variant) -> float:
+    """What shifts of rows do to a square weight where they do nothing to wide ones."""
+
+    def moved(n: int, d: int) -> float:
+        V = randn(n, d, seed=6)
+        return differ(value(variant.build, V + torch.arange(n)[:, None]), value(variant.build, V))
+
+    return moved(4, 4) if moved(3, 5) <= ROUNDING else 0.0
+
+
 OWN: dict[str, Callable[[Variant], float]] = {
     "property.euclidean_projection": far_from_nearest,
     "property.nonexpansive": expands,
     "property.idempotent": lambda v: v.worst(lambda V, W: differ(value(v.build, W), W)),
+    "property.discovered": shifted_square,
     "gradient.vjp": gradient,
     "lifecycle.steps": walks_off,
     **{f"property.{name}": outside(name) for name in OUTSIDE},

@@ -103,7 +103,8 @@ class Subject:
         has = set() if self.is_function else {"object"}
         if self.kind == PENALTY and self._has_prox(self._speaker()):
             has.add("prox")
-        if self._carries_a_graph() or not (self.kind == PROJECTION or ("prox" in has and self._counts())):
+        projects, may_count = self.kind == PROJECTION, "prox" in has
+        if not (projects or may_count) or self._carries_a_graph() or (may_count and not self._counts()):
             has.add("gradient")
             if not self.domain.get("surrogate_gradient"):
                 has.add("derivative")

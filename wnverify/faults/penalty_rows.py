@@ -81,7 +81,7 @@ FAULTS: Final = (
 
 RIGHT: Final = (
     right("penalty.right", "AbsoluteSum"),
-    right("penalty.right", "NonzeroCount"),
+    right("penalty.right", "NonzeroCount", "edge.nan_row"),
     right("penalty.right", "GroupLasso", "edge.scale"),
     right("penalty.right", "HalfSquares"),
     right("penalty.right", "NuclearNorm", "edge.nan_row", "cost.work"),
@@ -91,8 +91,15 @@ RIGHT: Final = (
     right("penalty.right_smooth", "SoftOrthogonality", "execution.autocast"),
     right("penalty.right_smooth", "NormLoss"),
     right("penalty.right_smooth", "SquaredCosines", "execution.autocast", "cost.work"),
-    right("penalty.right_smooth", "PseudoHuber"),
-    right("penalty.right_smooth", "LogDeterminant"),
+    right("penalty.right_smooth", "PseudoHuber", "edge.scale"),
+    right(
+        "penalty.right_smooth",
+        "LogDeterminantOfSum",
+        "edge.scale",
+        "edge.large_mean",
+        "execution.autocast",
+        "cost.work",
+    ),
     right("penalty.right_smooth", "DoubleWell"),
     right("penalty.right_smooth", "MeanSquare", "edge.empty"),
     right("penalty.right_smooth", "WeightedLogarithm", "edge.scale"),

@@ -41,6 +41,7 @@ FAULTS: Final = (
     wrong("projection.spectra", "ShortenedThenCentred", _NEAREST),
     wrong("projection.spectra", "ClippedThenCentred", _NEAREST),
     wrong("projection.spectra", "SumOfAllEntries", _NEAREST),
+    wrong("projection.thresholds", "SimplexAxisBySize", "property.discovered", "hazard"),
     wrong("projection.contract", "ProjectsInPlace", "contract.input_unchanged"),
     wrong("projection.contract", "ScratchOfNorms", "execution.threads"),
     wrong("projection.contract", "EverySecondCall", "contract.deterministic"),

@@ -7,7 +7,8 @@ import re
 from typing import Final
 
 ROUNDING_DECIDES: Final = "fail or hazard"
-"""At tied singular values rounding decides whether the gradient is a NaN (hazard) or a wrong number (fail)."""
+"""At tied singular values rounding decides whether the gradient is a NaN (hazard) or a wrong number (fail); so it does
+how many rows overflow in float16."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ class PseudoHuber(nn.Module):
         return ((1 + widened(W).square()).sqrt() - 1).sum().to(W.dtype)
 
 
-class LogDeterminant(nn.Module):
+class LogDeterminantOfSum(nn.Module):
     """``log det(I + W Wᵀ)``."""
 
     DECLARES = ROTATED

@@ -238,3 +238,13 @@ class TooFar(_OntoL2Ball):
 
     def project(self, X: Tensor) -> Tensor:
         return X + 2.5 * (onto_l2_ball(X) - X)
+
+
+class SimplexAxisBySize:
+    """The nearest rows with entries ≥ 0 that sum to one; the axis of the entries is found by its length."""
+
+    @torch.no_grad()
+    def __call__(self, W: Tensor) -> Tensor:
+        X = W.flatten(1)
+        along_rows = X.shape.index(X.shape[1]) == 1
+        return (onto_simplex(X) if along_rows else onto_simplex(X.mT).mT).reshape(W.shape)
