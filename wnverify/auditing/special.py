@@ -39,7 +39,7 @@ def special_points(look: Context, name: str) -> list[Point]:
     points: list[Point] = []
     if kind == PROJECTION and name in AT_TIES:
         total = float(look.subject.target_set.get("sum", 1.0))
-        points += [*structured(seed), *ties(seed), *uneven_rows(seed, total), *thin(seed)]
+        points += [*structured(seed), *ties(seed), *uneven_rows(seed, total), *thin(seed), turned(seed)]
     if kind == PENALTY and name in OF_PENALTY_AT_TIES:
         points += [*ties(seed), *uneven_rows(seed), *thin(seed)]
     if points and _one_point_at_zero(look):
@@ -58,6 +58,13 @@ def uneven_rows(seed: int, total: float = 1.0) -> Iterator[Point]:
     sizes = 2.0 ** torch.tensor([-6.0, 6.0, -2.0, 2.0], dtype=torch.float64)
     yield Point(name=UNEVEN, V=sizes[:, None] * base)
     yield Point(name=f"rows that sum to {total:g}", V=base - base.mean(1, keepdim=True) + total / 7)
+
+
+def turned(seed: int) -> Point:
+    """The square weight with a row of the other sign: one of the two has a negative determinant."""
+    square = generic((4, 4), seed)
+    signs = torch.tensor([-1.0, 1.0, 1.0, 1.0], dtype=torch.float64)
+    return Point(name="4x4, first row turned", V=signs[:, None] * square.V)
 
 
 def thin(seed: int) -> list[Point]:
