@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
 
     selftest = commands.add_parser("selftest", help="planted faults are caught, right variants pass")
     selftest.add_argument("--fault", action="append", default=[], metavar="PATTERN", help="only these variants")
-    said = "seeds under which each right variant is looked at (default 50, quick 20)"
+    said = "seeds under which each right variant is looked at (default 200, quick 20)"
     selftest.add_argument("--seeds", type=_positive_int, metavar="N", help=said)
     _common(selftest)
 

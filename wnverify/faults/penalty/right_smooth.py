@@ -68,17 +68,6 @@ class PseudoHuber(nn.Module):
         return ((1 + widened(W).square()).sqrt() - 1).sum().to(W.dtype)
 
 
-class LogDeterminantOfSum(nn.Module):
-    """``log det(I + W Wᵀ)``."""
-
-    DECLARES = ROTATED
-
-    def forward(self, W: Tensor) -> Tensor:
-        X = widened(W.flatten(1))
-        found: Tensor = torch.linalg.slogdet(torch.eye(len(X), dtype=X.dtype, device=X.device) + X @ X.mT)[1]
-        return found.to(W.dtype)
-
-
 class DoubleWell(nn.Module):
     """``Σ (1 − w²)²`` entry by entry."""
 
