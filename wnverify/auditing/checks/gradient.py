@@ -73,15 +73,14 @@ def at_structured(look: Context, sheet: Sheet) -> None:
 )
 def conditioning(look: Context, sheet: Sheet) -> None:
     points = [scaled_rows(1e6, look.seed), hardest(look), nearly_repeated_singular_values(look.seed)]
-    for point in look.usable(points):
-        judge_backward(look, sheet, point, wrong=Verdict.HAZARD)
     base = generic((5, 12), look.seed)
     small = [Point(name=f"{base.name} times 2^{e}", V=base.V * 2.0**e, seed=base.seed) for e in BELOW_A_FLOOR]
-    for point in look.usable(small):
-        if _fades(look, point, base):
+    tiny = {point.name for point in small}
+    for point in look.chosen("point", look.usable([*points, *small])):
+        if point.name in tiny and _fades(look, point, base):
             sheet.note(f"{point.name}: the value fades with the weight, and its differences are rounding")
         else:
-            judge_backward(look, sheet, point, wrong=Verdict.HAZARD, noisy=True)
+            judge_backward(look, sheet, point, wrong=Verdict.HAZARD, noisy=point.name in tiny)
 
 
 def _fades(look: Context, point: Point, ordinary: Point) -> bool:

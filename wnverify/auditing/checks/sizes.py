@@ -70,7 +70,7 @@ def _missed_at_any_scale(look: Context, name: str, point: Point) -> bool:
     needs=("gradient",),
 )
 def gradients(look: Context, sheet: Sheet) -> None:
-    kernels = look.usable(generic(shape, look.seed) for shape in FURTHER_KERNELS)
+    kernels = look.chosen("kernel", look.usable(generic(shape, look.seed) for shape in FURTHER_KERNELS))
     for point in [*_borders(look, sheet, BORDERS if look.full else GRADIENT_BORDERS, most=MOST_WORK), *kernels]:
         judge_backward(look, sheet, point)
 

@@ -16,6 +16,7 @@ from wnverify.faults.parametrization.pieces import (
     dots,
     hand_written,
     norms,
+    read_once,
     widened,
 )
 
@@ -179,6 +180,9 @@ class _CentredUnit(torch.autograd.Function):
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Tensor:
         return _CentredUnit.derivative(ctx.saved_tensors[0], tangents[0])
+
+
+read_once(_CentredUnit)
 
 
 class CentredHandWritten(RowMap):
