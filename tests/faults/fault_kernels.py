@@ -11,7 +11,7 @@ from fault_gradients import Subject, against_differences, backward_at, gradient,
 from fault_settings import gains
 from torch import Tensor
 
-KERNELS = ((8, 12, 1, 1), (8, 1, 7, 7))
+KERNELS = ((8, 12, 1, 1), (8, 2, 7, 7))
 EXACT = 1e-9
 
 

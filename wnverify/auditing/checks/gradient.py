@@ -84,10 +84,13 @@ def conditioning(look: Context, sheet: Sheet) -> None:
 
 
 def _fades(look: Context, point: Point, ordinary: Point) -> bool:
-    """Whether the value there is so small beside an ordinary one that constants of the formula round it away."""
+    """Whether the value there is so small beside an ordinary one, or changes so little beside itself for a change of
+    the weight's own size, that rounding is all that a difference sees."""
+    there = torch.roll(point.V, 1, dims=1)
     with torch.no_grad():
-        here, there = (look.build(p.weight).at(p.V).norm() for p in (point, ordinary))
-    return bool(here <= FADED * there)
+        small, usual = (look.build(p.weight).at(p.V) for p in (point, ordinary))
+        change = float((look.build(there).at(there) - small).norm())
+    return float(small.norm()) <= FADED * float(usual.norm()) or change <= FADED * float(small.norm())
 
 
 @check(
