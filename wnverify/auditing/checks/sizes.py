@@ -71,8 +71,10 @@ def _missed_at_any_scale(look: Context, name: str, point: Point) -> bool:
 )
 def gradients(look: Context, sheet: Sheet) -> None:
     kernels = look.chosen("kernel", look.usable(generic(shape, look.seed) for shape in FURTHER_KERNELS))
-    for point in [*_borders(look, sheet, BORDERS if look.full else GRADIENT_BORDERS, most=MOST_WORK), *kernels]:
+    for point in _borders(look, sheet, BORDERS if look.full else GRADIENT_BORDERS, most=MOST_WORK):
         judge_backward(look, sheet, point)
+    for point in kernels:  # so many entries lie on both sides of a kink
+        judge_backward(look, sheet, point, noisy=True)
 
 
 @check("edge.empty", asks="What happens at a weight without rows, and without columns?")
