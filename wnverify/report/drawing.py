@@ -9,15 +9,13 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import dataclasses
-import functools
 import html
 import io
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, ParamSpec
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
-_Given = ParamSpec("_Given")
 ROLES: Final = {
     "ink": "#010101",
     "faint": "#010102",
@@ -52,20 +50,12 @@ class Drawing:
     rows: Sequence[Sequence[str]]
 
 
-def in_plain_settings(draw: Callable[_Given, Drawing | None]) -> Callable[_Given, Drawing | None]:
-    """Draw with matplotlib's own defaults and ours, whatever the machine or the caller has set."""
-
-    @functools.wraps(draw)
-    def drawn(*given: _Given.args, **named: _Given.kwargs) -> Drawing | None:
-        with plain_settings():
-            return draw(*given, **named)
-
-    return drawn
-
-
 @contextlib.contextmanager
 def plain_settings() -> Iterator[None]:
-    """Those settings.  A page enters them once around all of its figures: to set them takes longer than most."""
+    """Draw with matplotlib's own defaults and ours, whatever the machine or the caller has set; a decorator too.
+
+    A page enters them once around all of its figures: to set them takes longer than to draw most.
+    """
     if _ENTERED.get():
         yield
         return

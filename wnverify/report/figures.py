@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from wnverify.finding import Finding, number
 from wnverify.report.digest import SELFTEST, TONE, Digest, Subject, counts, dtype_order, worst_ratio
-from wnverify.report.drawing import ROLES, Drawing, in_plain_settings, new_figure, power_of_ten, svg_of
+from wnverify.report.drawing import ROLES, Drawing, new_figure, plain_settings, power_of_ten, svg_of
 from wnverify.report.tables import column_of, costs, multiple_of, worst_value_ratio
 from wnverify.report.wording import KIND_NAMES, short, tally
 
@@ -16,7 +16,7 @@ _HEAT_EDGES: Final = (0.01, 0.1, 1.0, 10.0)
 _DASHES: Final = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.5, 1.5)))
 
 
-@in_plain_settings
+@plain_settings()
 def verdict_bars(data: Digest) -> Drawing | None:
     """For each kind of finding one bar, divided by the share of each verdict."""
     judged = [finding for finding in data.current if finding.subject != SELFTEST]
@@ -50,7 +50,7 @@ def verdict_bars(data: Digest) -> Drawing | None:
     return Drawing("verdicts", title, caption, svg, ("kind", "verdict", "findings"), rows)
 
 
-@in_plain_settings
+@plain_settings()
 def ratio_map(methods: Sequence[Subject], family: str = "agreement") -> Drawing | None:
     """Worst ratio of each method and dtype, for each check of the family, in five steps around the limit 1.
 
@@ -89,7 +89,7 @@ def ratio_map(methods: Sequence[Subject], family: str = "agreement") -> Drawing 
     return Drawing(name, title, caption, svg_of(figure, name, alt), ("method", "asked", "dtype", "worst ratio"), rows)
 
 
-@in_plain_settings
+@plain_settings()
 def cost_and_accuracy(data: Digest) -> Drawing | None:
     """Counted work and memory, in multiples of plain weight normalization's, against the worst ratio of the value."""
     kinds = {"work": "work", "tensors kept for the backward": "kept for the backward"}
@@ -126,7 +126,7 @@ def cost_and_accuracy(data: Digest) -> Drawing | None:
     return Drawing("costs", title, caption, svg_of(figure, "costs", caption), header, rows)
 
 
-@in_plain_settings
+@plain_settings()
 def conditioning(method: Subject) -> Drawing | None:
     """Error against condition number for each dtype of one method, log–log, with the modelled error as a line."""
     series = {finding.case: _points(finding) for finding in method.findings if finding.check == "conditioning"}
@@ -163,7 +163,7 @@ def conditioning(method: Subject) -> Drawing | None:
     )
 
 
-@in_plain_settings
+@plain_settings()
 def curve(finding: Finding) -> Drawing | None:
     """The curves that a finding carries: series over one size, with the axes that it names."""
     found: Any = next((route.figures["curve"] for route in finding.routes if "curve" in route.figures), None)

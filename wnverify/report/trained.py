@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from wnverify.finding import Finding, number
 from wnverify.report.digest import Subject
-from wnverify.report.drawing import ROLES, Drawing, in_plain_settings, new_figure, svg_of
+from wnverify.report.drawing import ROLES, Drawing, new_figure, plain_settings, svg_of
 from wnverify.report.tables import Table
 from wnverify.report.wording import short
 
@@ -120,7 +120,7 @@ def is_quiet_short_run(subject: Subject) -> bool:
     return not subject.loud and all(finding.check.startswith(SHORT) for finding in subject.findings)
 
 
-@in_plain_settings
+@plain_settings()
 def boxes(subject: Subject, scale: str) -> Drawing | None:
     """A box for each row of each column that is printed: median, quartiles, all runs; a mark at the printed value."""
     rows = [(finding, told) for finding, told in rows_of(subject, scale) if told["table"]["cells"]]
@@ -179,7 +179,7 @@ def _box(panel: Any, values: list[float], at: int) -> None:
     panel.plot(values, [at] * len(values), marker="o", markersize=1.8, linewidth=0, color=ROLES["series-1"])
 
 
-@in_plain_settings
+@plain_settings()
 def learning(subject: Subject, scale: str, path: str = "train.loss") -> Drawing | None:
     """The mean of a figure over the runs against the epoch, row by row, with the band of all runs."""
     rows = [

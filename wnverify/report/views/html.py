@@ -51,13 +51,9 @@ class Matrix:
         return [(name, names.count(name)) for name in dict.fromkeys(names)]
 
 
+@plain_settings()
 def render(doc: Mapping[str, Any], *, loader: jinja2.BaseLoader | None = None) -> str:
     """The page; the same document gives the same bytes.  ``loader`` gives other templates than the package's own."""
-    with plain_settings():
-        return _rendered(doc, loader)
-
-
-def _rendered(doc: Mapping[str, Any], loader: jinja2.BaseLoader | None) -> str:
     data = digests.digest(doc)
     page = _environment(loader).get_template("report.html.jinja")
     return page.render(
