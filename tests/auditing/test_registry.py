@@ -204,7 +204,7 @@ def test_a_sheet_without_cases_is_inconclusive_and_says_why():
     """Nothing generated lies in the domain: that is no pass."""
     made = finding(Sheet())
     assert made.verdict is Verdict.INCONCLUSIVE
-    assert "No generated weight lies in the stated domain" in made.message
+    assert "No generated weight lies in the stated domain and is taken" in made.message
 
 
 def test_a_clean_sheet_counts_its_cases():

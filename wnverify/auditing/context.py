@@ -18,10 +18,12 @@ from wnverify.auditing.points import GENERIC_SHAPES, KERNEL_SHAPES, Point, gener
 from wnverify.auditing.subject import Subject
 from wnverify.auditing.target import PENALTY
 from wnverify.auditing.vocabulary import statement_of
-from wnverify.finding import seed_of
+from wnverify.finding import encode_array, seed_of
 from wnverify.oracles.gradients import Noises
 from wnverify.oracles.ratio import Ratio, map_model
 
+REFUSALS = (ValueError, ArithmeticError)
+"""What a clear refusal of an input raises."""
 AT_ORIGIN = 1e-6
 """Coordinates so small beside the weight that they stand for are the origin up to rounding."""
 VANISHING = 1e-9
@@ -275,6 +277,11 @@ def rows_are_independent(instance: Instance, V: Tensor) -> bool:
     keep = [i for i in range(V.shape[0]) if i != 1]
     model = map_model("float64", rows(V).shape[1], condition=10.0)
     return Ratio(float((before[keep] - after[keep]).norm()), float(before[keep].norm()), model).value <= 1
+
+
+def witness_of(V: Tensor) -> dict[str, object]:
+    """The weight as the witness of a case."""
+    return {"V": encode_array(V)}
 
 
 def first_line(error: BaseException) -> str:

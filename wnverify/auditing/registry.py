@@ -91,7 +91,7 @@ class Sheet:
     def __init__(self) -> None:
         self.cases: list[Case] = []
         self.notes: list[str] = []
-        self.nothing = "No generated weight lies in the stated domain"
+        self.nothing = "No generated weight lies in the stated domain and is taken"
         self.shown: Case | None = None
         """The case whose witness stands for the finding; None for the worst that has one."""
 

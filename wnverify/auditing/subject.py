@@ -103,8 +103,11 @@ class Subject:
         has = set() if self.is_function else {"object"}
         if self.kind == PENALTY and self._has_prox(self._speaker()):
             has.add("prox")
-        projects, may_count = self.kind == PROJECTION, "prox" in has
-        if not (projects or may_count) or self._carries_a_graph() or (may_count and not self._counts()):
+        if self.kind == PROJECTION:
+            differentiable = self._carries_a_graph()
+        else:
+            differentiable = "prox" not in has or self._carries_a_graph() or not self._counts()
+        if differentiable:
             has.add("gradient")
             if not self.domain.get("surrogate_gradient"):
                 has.add("derivative")

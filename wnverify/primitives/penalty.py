@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from wnverify.primitives.distributed import aligned
 from wnverify.primitives.layout import check_layout, from_rows, to_rows
+from wnverify.primitives.scalars import nonnegative
 
 
 class RowPenalty(nn.Module):
@@ -56,12 +56,3 @@ class ProximalPenalty(RowPenalty):
         step = nonnegative(step, "step")
         rows = self.proximal_point(to_rows(W, self.dim, self.groups), step * self.factor)
         return from_rows(rows, W.shape, self.dim, self.groups)
-
-
-def nonnegative(value: float, name: str) -> float:
-    """``value`` as a float; ``TypeError`` or ``ValueError`` naming it unless it is finite and at least 0."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number; got {type(value).__name__}")
-    if not 0 <= value < math.inf:
-        raise ValueError(f"{name} must be finite and at least 0; got {value!r}")
-    return float(value)

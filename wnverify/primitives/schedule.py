@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Callable, Mapping
 from typing import Final
+
+from wnverify.primitives.scalars import nonnegative
 
 Schedule = Callable[[int], float]
 
@@ -27,7 +28,7 @@ class Constant:
     value: float
 
     def __post_init__(self) -> None:
-        _factor(self.value, "value")
+        nonnegative(self.value, "value")
 
     def __call__(self, epoch: int) -> float:
         _epoch(epoch, "epoch")
@@ -48,12 +49,12 @@ class Reduced:
     milestones: Mapping[int, float]
 
     def __post_init__(self) -> None:
-        _factor(self.value, "value")
+        nonnegative(self.value, "value")
         if not self.milestones:
             raise ValueError("milestones must name at least one epoch; for one factor throughout there is Constant")
         for epoch, factor in self.milestones.items():
             _epoch(epoch, "milestones", least=1)
-            _factor(factor, f"milestones[{epoch}]")
+            nonnegative(factor, f"milestones[{epoch}]")
         for before, after in itertools.pairwise(self.milestones):
             if before >= after:
                 raise ValueError(f"milestones must be in rising order of epochs; got {before} before {after}")
@@ -80,19 +81,12 @@ class Dropped:
     epoch: int
 
     def __post_init__(self) -> None:
-        _factor(self.value, "value")
+        nonnegative(self.value, "value")
         _epoch(self.epoch, "epoch")
 
     def __call__(self, epoch: int) -> float:
         _epoch(epoch, "epoch")
         return float(self.value) if epoch < self.epoch else 0.0
-
-
-def _factor(value: float, name: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number; got {type(value).__name__}")
-    if not 0 <= value < math.inf:
-        raise ValueError(f"{name} must be finite and at least 0; got {value!r}")
 
 
 def _epoch(epoch: int, name: str, *, least: int = 0) -> None:

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from wnverify.auditing.backward import differenced
-from wnverify.auditing.checks.edge import REFUSALS
-from wnverify.auditing.context import Context, first_line
+from wnverify.auditing.context import REFUSALS, Context, first_line
 from wnverify.auditing.points import (
     BORDERS,
     GENERIC_SHAPES,
@@ -76,11 +75,16 @@ def _at_further_sizes(look: Context, sheet: Sheet, taken: Sequence[tuple[int, ..
             # What kernels raise is asked by contract.shape; one row, and more rows than columns, may be refused.
             if taken and all(n == d for n, d in taken) and dims[0] != dims[-1] and isinstance(error, REFUSALS):
                 sheet.note(f"only square weights are taken: {point.name} is refused with {_said(error)}")
-            elif len(dims) == 2 and any((n <= d) == (dims[0] <= dims[1]) and dims[0] >= n for n, d in taken):
+            elif len(dims) == 2 and any(_as_wide(of, dims) and dims[0] >= of[0] for of in taken):
                 sheet.add(point.name, Verdict.HAZARD, f"smaller weights are taken, this one raises {_said(error)}")
             continue
         if taken and out.is_floating_point() and not bool(torch.isfinite(out).all()):
             sheet.add(point.name, Verdict.FAIL, "the output is not finite at an ordinary weight")
+
+
+def _as_wide(taken: Sequence[int], dims: Sequence[int]) -> bool:
+    """Whether both have more columns than rows, both fewer, or both as many."""
+    return (taken[0] < taken[1], taken[0] > taken[1]) == (dims[0] < dims[1], dims[0] > dims[1])
 
 
 @check(

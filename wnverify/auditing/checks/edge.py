@@ -13,13 +13,12 @@ import torch
 from torch import Tensor
 
 from wnverify.auditing.checks.gradient import AFTER, judge_backward
-from wnverify.auditing.context import Context, first_line
+from wnverify.auditing.context import REFUSALS, Context, first_line, witness_of
 from wnverify.auditing.instance import Instance
 from wnverify.auditing.points import randn, repeated_singular_values, rows, small_enough
 from wnverify.auditing.registry import Sheet, check
-from wnverify.finding import Verdict, encode_array
+from wnverify.finding import Verdict
 
-REFUSALS = (ValueError, ArithmeticError)
 EXPLODES = 1e8
 SHAPE = (4, 9)
 
@@ -196,7 +195,3 @@ def base_of(look: Context) -> Tensor:
     """An ordinary weight, in the subject's coordinates where it accepts it."""
     V = look.drawn_for("edge base", SHAPE)
     return look.build(V).V if look.accepts(V, "the ordinary weight") else V
-
-
-def witness_of(V: Tensor) -> dict[str, object]:
-    return {"V": encode_array(V)}

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from wnverify.auditing.backward import worst_narrow_row
-from wnverify.auditing.checks.edge import base_of, built, refused, witness_of
-from wnverify.auditing.context import Context, rows_are_independent
+from wnverify.auditing.checks.edge import base_of, built, refused
+from wnverify.auditing.context import Context, rows_are_independent, witness_of
 from wnverify.auditing.holding import discover
 from wnverify.auditing.instance import Instance
 from wnverify.auditing.points import Point, outside, randn, rows

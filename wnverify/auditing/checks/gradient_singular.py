@@ -17,9 +17,9 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from wnverify.auditing.checks.edge import base_of, built, witness_of
+from wnverify.auditing.checks.edge import base_of, built
 from wnverify.auditing.checks.gradient import AFTER
-from wnverify.auditing.context import Context, first_line
+from wnverify.auditing.context import Context, first_line, witness_of
 from wnverify.auditing.instance import Instance
 from wnverify.auditing.points import outside, randn, repeated_singular_values, rows
 from wnverify.auditing.registry import Sheet, check

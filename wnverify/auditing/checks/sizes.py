@@ -10,9 +10,8 @@ from typing import Final
 import torch
 
 from wnverify.auditing.checks.discovered import IMPLIED_BY, NEEDS_GRADIENT, SAMPLED
-from wnverify.auditing.checks.edge import REFUSALS, witness_of
 from wnverify.auditing.checks.gradient import AFTER, judge_backward
-from wnverify.auditing.context import Context, first_line
+from wnverify.auditing.context import REFUSALS, Context, first_line, witness_of
 from wnverify.auditing.counted import work_of
 from wnverify.auditing.holding import discover, over_points
 from wnverify.auditing.points import BORDERS, FURTHER_KERNELS, Point, generic

@@ -16,9 +16,10 @@ from torch import Tensor
 from wnverify.primitives.distributed import beside, whole
 from wnverify.primitives.gram import row_norms
 from wnverify.primitives.groups import by_group, check_group
-from wnverify.primitives.penalty import ProximalPenalty, nonnegative
+from wnverify.primitives.penalty import ProximalPenalty
 from wnverify.primitives.pytorch import Rows, working
 from wnverify.primitives.rules import Rule, batched, call, looking
+from wnverify.primitives.scalars import nonnegative
 from wnverify.primitives.shrinkage import shrink_rows
 
 HALVINGS: Final = 64

@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from wnverify.primitives.groups import by_group, check_group
-from wnverify.primitives.penalty import ProximalPenalty, nonnegative
+from wnverify.primitives.penalty import ProximalPenalty
 from wnverify.primitives.pytorch import Rows, working
+from wnverify.primitives.scalars import nonnegative
 from wnverify.primitives.shrinkage import shrink_rows
 
 

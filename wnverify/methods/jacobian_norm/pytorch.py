@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from wnverify.primitives.penalty import nonnegative
+from wnverify.primitives.scalars import nonnegative
 
 
 def jacobian_norm(

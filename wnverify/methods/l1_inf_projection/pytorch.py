@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from wnverify.primitives.constraint import RowConstraint
-from wnverify.primitives.penalty import nonnegative
 from wnverify.primitives.pytorch import Rows, working
+from wnverify.primitives.scalars import nonnegative
 from wnverify.primitives.shrinkage import shrink_rows
 
 

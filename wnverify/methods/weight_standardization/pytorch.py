@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from wnverify.primitives.layout import RowParametrization
-from wnverify.primitives.penalty import nonnegative
 from wnverify.primitives.pytorch import Rows, centre, centred_rows, finite_and_scaled, ordinary, refuse_row
 from wnverify.primitives.rules import Rule, batched, call, dot, ldexp, looking, power_scaled, tangents, working
+from wnverify.primitives.scalars import nonnegative
 
 
 def standardize_rows(V: Rows, *, eps: float = 1e-5, eps_inside: bool = True, unbiased: bool = False) -> Rows:
