@@ -119,6 +119,16 @@ def test_a_right_map_passes_and_a_wrong_one_fails(name, shape, dtype):
     assert ratio(name, wrong, V, value) > WRONG_FROM
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+@pytest.mark.parametrize("shape", [(8, 1), (1, 1), (6, 1, 1, 1)], ids=str)
+def test_what_is_left_of_a_vanishing_gradient_is_rounding(shape, dtype):
+    """A unit row of one entry does not change with it: the rounding that is left of its gradient accuses nobody."""
+    for seed in range(10):
+        V = generic(shape, seed).V.to(dtype)
+        assert ratio("gradient_orthogonal_to_weight", unit, V) <= 1
+        assert ratio("gradient_orthogonal_to_weight", lambda V: V + 1e-3 * unit(V), V) > WRONG_FROM
+
+
 @pytest.mark.parametrize("name", sorted(set(MAPS) - {"gradient_orthogonal_to_weight", "gradient_zero_mean"}))
 def test_an_output_that_is_not_finite_fails(name):
     """A NaN in one entry of the last row is no pass."""

@@ -309,16 +309,27 @@ def _inner(look: Look, direction: Tensor) -> Iterator[Ratio]:
     """⟨row of the gradient, row of the direction⟩ relative to what the terms could sum to.
 
     A gradient that vanishes exactly (a constant cotangent of softmax) leaves rounding only, which is relative to
-    what cotangents of that size pull back to: the largest row gradient over all of them.
+    what cotangents of that size pull back to: the largest row gradient over all of them.  Where all of them vanish
+    (unit rows of one entry) it is relative to what a gradient of that row would be by its size.
     """
     gradients = look.gradients()
     condition = 2 * (look.condition + look.gradient_condition)
-    floor = max(float(gradient.norm()) for gradient in gradients) / math.sqrt(look.n)
+    largest = max(float(gradient.norm()) for gradient in gradients)
+    floors = torch.full((look.n,), largest / math.sqrt(look.n), dtype=torch.float64)
+    natural = _natural_sizes(look)
+    if largest <= look.model(roundings=12).relative * float(natural.norm()):
+        floors = natural
     for gradient in gradients:
-        norms = gradient.norm(dim=1)
+        norms = torch.maximum(gradient.norm(dim=1), floors) * direction.norm(dim=1)
         for row, product in enumerate((gradient * direction).sum(1).abs().tolist()):
-            size = max(float(norms[row]), floor) * float(direction[row].norm())
-            yield Ratio(product, size, look.model(condition=condition, roundings=12))
+            yield Ratio(product, float(norms[row]), look.model(condition=condition, roundings=12))
+
+
+def _natural_sizes(look: Look) -> Tensor:
+    """(n,): ‖a‖ ‖w‖ / ‖v‖ of each row, with its largest cotangent a; 0 for a row of zeros."""
+    largest = torch.stack([rows(a).double().norm(dim=1) for a in look.cotangents()]).amax(0)
+    sizes = rows(look.V).double().norm(dim=1)
+    return torch.where(sizes > 0, largest * look.W.norm(dim=1) / sizes.clamp_min(TINY), 0.0)
 
 
 def measure(name: str, look: Look) -> Ratio | None:
