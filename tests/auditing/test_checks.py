@@ -168,7 +168,7 @@ COVERED = {
         "singular values 2, 2, 1, 1",
         "orthonormal rows",
     ],
-    "gradient.sizes": ["33x65", "65x33", "5x257", "32x64", "257x5", "5x1025", "1025x5", *FURTHER_KERNELS],
+    "gradient.sizes": ["33x65", "65x33", "5x257", "32x64", "257x5", "5x1025", "1025x5", "3x4097", *FURTHER_KERNELS],
     "edge.empty": ["0x5", "4x0"],
     "contract.device": ["5x12", "3x5", "4x2x3x3"],
     "lifecycle.training": [

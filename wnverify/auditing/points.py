@@ -18,8 +18,10 @@ from torch import Tensor
 from wnverify.finding import seed_of
 
 GENERIC_SHAPES: Final = ((3, 5), (5, 12), (4, 4), (7, 3), (1, 6), (70, 134))
-BORDERS: Final = ((33, 65), (65, 33), (5, 257), (32, 64), (257, 5), (5, 1025), (31, 129), (129, 257), (1025, 5))
-"""One beyond, or one short of, 32, 64, 128, 256 and 1024, in rows and in columns; odd, so that no half is whole.
+FIRST_BORDERS: Final = ((33, 65), (65, 33), (5, 257), (32, 64), (257, 5), (5, 1025))
+BORDERS: Final = (*FIRST_BORDERS, (31, 129), (129, 257), (1025, 5), (3, 4097))
+"""One beyond, or one short of, 32, 64, 128, 256 and 1024, in rows and in columns, and beyond 4096 columns, the longest
+block of many kernels; odd, so that no half is whole.
 
 But for 32x64, which every block up to 32 divides: the sizes of most layers, for which shortcuts are written."""
 INSIDE: Final = 0.75

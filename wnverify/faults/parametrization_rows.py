@@ -220,6 +220,7 @@ FAULTS: Final = (
     wrong("parametrization.kernels", "FiveTapsAtMost", "gradient.sizes", gradcheck=True),
     wrong("parametrization.kernels", "RepeatedForGroups", "gradient.sizes", gradcheck=True),
     wrong("parametrization.kernels", "BackwardOfFirst512Rows", "gradient.sizes", gradcheck=True),
+    wrong("parametrization.kernels", "BackwardOf4096Columns", "gradient.sizes", gradcheck=True),
     wrong("parametrization.kernels", "FloorForgotten", "gradient.conditioning", gradcheck=True),
     wrong("parametrization.kernels", "CubeOfTheNorm", "gradient.float32", ROUNDING_DECIDES, gradcheck=True),
     wrong("parametrization.kernels", "DirectionFromOutput", "gradient.settings", "hazard", gradcheck=True),

@@ -14,21 +14,21 @@ from wnverify.auditing.checks.gradient import AFTER, judge_backward
 from wnverify.auditing.context import REFUSALS, Context, first_line, witness_of
 from wnverify.auditing.counted import work_of
 from wnverify.auditing.holding import discover, over_points
-from wnverify.auditing.points import BORDERS, FURTHER_KERNELS, Point, generic
+from wnverify.auditing.points import BORDERS, FIRST_BORDERS, FURTHER_KERNELS, Point, generic
 from wnverify.auditing.properties import RESIDUALS
 from wnverify.auditing.registry import Sheet, check
 from wnverify.auditing.target import PARAMETRIZATION, PROJECTION
 from wnverify.auditing.vocabulary import DECLARED_ONLY, properties_of
 from wnverify.finding import Verdict
 
-GRADIENT_BORDERS: Final = (*BORDERS[:6], BORDERS[-1])
+GRADIENT_BORDERS: Final = (*FIRST_BORDERS, *BORDERS[-2:])
 QUICK_BORDERS: Final = 4
 MOST_WORK: Final = 1e7
 """Scalar operations of one step up to which a size is looked at, the first excepted: a gradient takes hundreds."""
 SMALL: Final = ((3, 5), (5, 12), (4, 4), (7, 3))
 
 
-@check("property.sizes", asks="Has it at large sizes, one beyond 32 to 1024, the properties that it has at small ones?")
+@check("property.sizes", asks="Has it at large sizes, one beyond 32 to 4096, the properties that it has at small ones?")
 def properties(look: Context, sheet: Sheet) -> None:
     small = look.usable((generic(shape, look.seed) for shape in SMALL), every=True)
     names = [name for name in RESIDUALS if name in properties_of(look.subject.kind)]
@@ -64,7 +64,7 @@ def _missed_at_any_scale(look: Context, name: str, point: Point) -> bool:
 
 @check(
     "gradient.sizes",
-    asks="Is the backward the derivative at sizes one beyond 32 to 1024?",
+    asks="Is the backward the derivative at sizes one beyond 32 to 4096?",
     requires=AFTER,
     needs=("gradient",),
 )

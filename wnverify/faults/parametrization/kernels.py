@@ -74,6 +74,15 @@ class BackwardOfFirst512Rows(nn.Module):
         return torch.cat([unit_rows_backward(V, W, G)[:512], (G / norms(V))[512:]])
 
 
+class BackwardOf4096Columns(nn.Module):
+    """One block of the backward sums ``⟨w, g⟩`` over 4096 columns, and there is no second one."""
+
+    DECLARES = UNIT
+
+    def forward(self, V: Tensor) -> Tensor:
+        return hand_written(V, unit_rows, lambda X, W, G: (G - W * dots(W[:, :4096], G[:, :4096])) / norms(X))
+
+
 class FloorForgotten(nn.Module):
     """``v / max(‖v‖, 10⁻⁵)``, whose backward takes off the radial part below the floor too."""
 
