@@ -219,7 +219,7 @@ def test_a_sound_subject_passes_at_every_place_that_is_looked_at(check):
 def test_no_check_is_without_a_list():
     """Declared properties share one function, distributed weights need processes; some list what the subject has."""
     shared = {name for name in checks() if name.startswith("property.")} - {"property.unit_norm_rows"}
-    own = {"gradient.parameters", "gradient.settings", "gradient.mixed"}
+    own = {"gradient.parameters", "gradient.settings", "gradient.mixed", "gradient.frozen"}
     others = {"gradient.rows", *own, "contract.prox", "lifecycle.steps"}
     distributed = {name for name in checks() if name.startswith("sharding.")}
     assert set(checks()) - shared - distributed - set(COVERED) == others

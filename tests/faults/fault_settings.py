@@ -77,6 +77,21 @@ def settings(subject: Subject) -> float:
     return worst
 
 
+def frozen(subject: Subject) -> float:
+    """The gradient of the weight with the gain at rest, against differences."""
+    worst = 0.0
+    for V in generic(subject):
+        G = randn(*V.shape, seed=66)
+        for gain, call in gains(subject, V):
+            at = gain.detach().requires_grad_(False)
+
+            def of_weight(X: Tensor, call: Pair = call, at: Tensor = at) -> Tensor:
+                return call(at, X)
+
+            worst = max(worst, against_differences(of_weight, V, gradient(of_weight, V, G), G))
+    return worst
+
+
 def mixed(subject: Subject) -> float:
     """The derivatives of the gain's gradient by the weight, and of the weight's gradient by the gain."""
     worst = 0.0
@@ -169,6 +184,7 @@ def empty(subject: Subject) -> float:
 PROBES: dict[str, Callable[[Subject], float]] = {
     "gradient.settings": settings,
     "gradient.mixed": mixed,
+    "gradient.frozen": frozen,
     "gradient.sizes": sizes,
     "property.sizes": declared_sizes,
     "lifecycle.training": training,

@@ -216,6 +216,7 @@ FAULTS: Final = (
     wrong("parametrization.sharded", "KeptLargest", "sharding.shard0", shards=2),
     wrong("parametrization.sharded", "ReducedTwice", "sharding.replicate", shards=2),
     wrong("parametrization.sharded", "GradientTimesWorld", "sharding.ddp", shards=2),
+    wrong("parametrization.red_gain", "RadialWithTrainedGain", "gradient.frozen", gradcheck=True),
     wrong("parametrization.kernels", "PointwiseOverOutputs", "property.unit_norm_rows"),
     wrong("parametrization.kernels", "FiveTapsAtMost", "gradient.sizes", gradcheck=True),
     wrong("parametrization.kernels", "RepeatedForGroups", "gradient.sizes", gradcheck=True),

@@ -70,6 +70,41 @@ class GainsOfFirst64Rows(_Pair):
         return unit_rows_backward(V, unit_rows(V), G * g), torch.cat([own[:64], torch.zeros_like(own[64:])])
 
 
+class _RadialWithGain(torch.autograd.Function):
+    """``g v / ‖v‖``; what is common to both gradients is computed for that of g."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(V: Tensor, g: Tensor) -> Tensor:
+        return g * unit_rows(V)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Any) -> Any:
+        (V, g), (G,) = ctx.saved_tensors, cotangents
+        u, own = unit_rows(V), None
+        radial: Tensor | float = 0.0
+        if ctx.needs_input_grad[1]:
+            own = dots(u, G)
+            radial = own * u
+        return (G - radial) * g / norms(V), own
+
+
+class RadialWithTrainedGain(nn.Module):
+    """The radial part is taken off the gradient of V only while the gain is trained too."""
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.g = nn.Parameter(norms(weight.detach().flatten(1)))
+
+    def forward(self, V: Tensor) -> Tensor:
+        return call(_RadialWithGain, V.flatten(1), self.g).reshape(V.shape)
+
+
 class GainDirectionDetached(_Pair):
     """The gradient of g takes v/‖v‖ for a constant: the mixed second derivative lacks a term."""
 
