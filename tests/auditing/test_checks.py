@@ -440,6 +440,17 @@ def test_a_property_that_nearly_holds_is_a_hazard_with_its_miss():
     assert case_of(sheet, "constant_norm_rows").verdict is PASS
 
 
+def test_a_near_property_that_is_documented_is_none_that_it_has():
+    """The miss that the stated domain admits passes, and is not told among what was discovered; a larger one is."""
+    sheet = sheet_of("property.discovered", "domains.py:SoftSphere")
+    assert sheet.verdict is PASS
+    names = {case.name for case in sheet.cases}
+    assert "unit_norm_rows (nearly, as documented)" in names
+    assert not {"unit_norm_rows", "constant_norm_rows", "idempotent"} & names
+    assert any(note.startswith("as documented, nearly: every row of W has Euclidean norm 1") for note in sheet.notes)
+    assert says(sheet_of("property.discovered", "checked.py:NearlyUnit"))["unit_norm_rows"] is HAZARD
+
+
 def test_a_property_of_some_shapes_is_a_hazard_that_names_them():
     """Odd for square weights only."""
     case = case_of(sheet_of("property.discovered", "checked.py:SquareOnly"), "odd")

@@ -260,6 +260,7 @@ RIGHT: Final = (
     right("parametrization.right_norms", "CentredHandWritten"),
     right("parametrization.right_norms", "SphereOfRadiusTwo"),
     right("parametrization.right_rows", "Standardized", "property.discovered"),
+    right("parametrization.right_rows", "SoftSphere"),
     right("parametrization.right_rows", "MeanRemoved"),
     right("parametrization.right_rows", "UnitBall", "property.discovered"),
     right("parametrization.right_rows", "L1Ball", "gradient.singular"),

@@ -88,6 +88,16 @@ not_nearly_unit.DECLARES = {"unit_norm_rows": True}
 not_nearly_unit.DOMAIN = {"approximate": {"unit_norm_rows": 0.002}}
 
 
+class SoftSphere(nn.Module):
+    """``v / √(‖v‖² + 1e-6)``, which says that it misses what the unit rows have."""
+
+    DOMAIN: ClassVar = {"approximate": {"unit_norm_rows": 1.0, "row_scale_invariant": 1.0, "idempotent": 1.0}}
+
+    def forward(self, V: Tensor) -> Tensor:
+        X = V.flatten(1)
+        return (X / (X.square().sum(1, keepdim=True) + 1e-6).sqrt()).reshape(V.shape)
+
+
 class _Coupled(nn.Module):
     """``V + V Vᵀ V`` in coordinates that registration puts at the origin, where its rows seem independent."""
 

@@ -28,6 +28,16 @@ class Standardized(RowMap):
         return Y / (Y.pow(2).mean(dim=1, keepdim=True) + 1e-5).sqrt()
 
 
+class SoftSphere(RowMap):
+    """``v / √(‖v‖² + 1e-6)``, which says that it misses what the unit rows have."""
+
+    DECLARES: ClassVar[Facts] = {"odd": True, "rotation_equivariant": True, "permutation_equivariant_rows": True}
+    DOMAIN: ClassVar[Facts] = {"approximate": {"unit_norm_rows": 1.0, "row_scale_invariant": 1.0, "idempotent": 1.0}}
+
+    def value(self, X: Tensor) -> Tensor:
+        return X / (X.pow(2).sum(dim=1, keepdim=True) + 1e-6).sqrt()
+
+
 class MeanRemoved(RowMap):
     """``v − mean(v)``: the projection onto rows of mean zero."""
 
