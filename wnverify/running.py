@@ -92,7 +92,7 @@ def document_of(
 def hand_out(doc: Mapping[str, Any], arguments: argparse.Namespace, show: Show | None = None) -> None:
     """The document on the terminal and in --json FILE; with ``-`` alone, on standard output."""
     if arguments.json == "-":
-        sys.stdout.write(dumps(dict(doc), indent=1) + "\n")
+        sys.stdout.writelines(results.lines(doc))
         return
     (show or sheet)(doc, arguments)
     if arguments.json:

@@ -13,7 +13,9 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import importlib.resources
+import itertools
 import json
+import operator
 import os
 import platform
 import tempfile
@@ -25,6 +27,7 @@ from wnverify.finding import SCHEMA, Finding, dumps, unique
 from wnverify.report.parts import give_way, is_current
 from wnverify.report.parts import part as part
 from wnverify.report.parts import source_hash as source_hash
+from wnverify.report.shape import lines as lines
 from wnverify.report.shape import validate as validate
 
 Document = dict[str, Any]
@@ -107,7 +110,7 @@ def write(path: str | os.PathLike[str], doc: Mapping[str, Any]) -> None:
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(dumps(dict(doc), indent=1) + "\n")
+            stream.writelines(lines(doc))
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, target)
     except BaseException:
@@ -137,22 +140,21 @@ def merge(first: Mapping[str, Any], *others: Mapping[str, Any]) -> Document:
     What the others ran on is kept in their entries of ``parts`` (versions, date).  Where two documents time the
     same thing, both values are kept, as a list.
     """
-    merged = json.loads(dumps(dict(first)))
+    findings = sorted((data for doc in (first, *others) for data in doc["findings"]), key=operator.itemgetter("id"))
+    for before, after in itertools.pairwise(findings):
+        if before["id"] == after["id"]:
+            raise ValueError(f"two findings have the id {before['id']!r}")
+    merged = {"coverage": {}, "parts": {}, **first, "findings": []}
     for other in others:
         merged["timing"] = _both(merged["timing"], other["timing"])
-        merged["coverage"] = {**merged.get("coverage", {}), **other.get("coverage", {})}
-        merged["parts"] = _joined_parts(merged.get("parts", {}), _completed_parts(other))
-        merged["findings"] = merged["findings"] + list(other["findings"])
-        merged["waivers"] = [*merged.get("waivers", []), *other.get("waivers", [])]
-    return document(
-        findings_of(merged),
-        environment=merged["environment"],
-        timing=merged["timing"],
-        coverage=merged.get("coverage"),
-        parts=merged.get("parts"),
-        waivers=merged.get("waivers", ()),
-        scope=merged.get("scope"),
-    )
+        merged["coverage"] = {**merged["coverage"], **other.get("coverage", {})}
+        merged["parts"] = _joined_parts(merged["parts"], _completed_parts(other))
+    if waivers := [entry for doc in (first, *others) for entry in doc.get("waivers", ())]:
+        merged["waivers"] = waivers
+    # The findings are plain JSON, and many: they are taken over as they are, and only the blocks put in order.
+    doc: Document = {**json.loads(dumps(merged)), "findings": findings}
+    validate(doc, "document")
+    return doc
 
 
 def take_part(doc: Mapping[str, Any], *part_docs: Mapping[str, Any]) -> Document:

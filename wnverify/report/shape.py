@@ -1,12 +1,12 @@
-"""The shape of a results document, as ``schema.json`` publishes it, checked without a schema library."""
+"""The shape of a results document, as ``schema.json`` publishes it, checked without a schema library, and its text."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from wnverify.finding import SCHEMA, Evidence, Finding
+from wnverify.finding import SCHEMA, Evidence, Finding, dumps
 
 _BLOCKS: Final = ("environment", "timing", "coverage", "parts")
 WAIVER_STATES: Final = ("applied", "not needed", "expired", "idle")
@@ -99,3 +99,30 @@ def _checked(record: type[Finding] | type[Evidence], data: Any, needed: tuple[st
         raise ValueError(f"{where}: ratio and power must be {allowed}; got {wrong}") from None
     except (TypeError, ValueError) as wrong:
         raise ValueError(f"{where}: {wrong}") from None
+
+
+def lines(doc: Mapping[str, Any]) -> Iterator[str]:
+    """The text of a document in pieces: strict JSON, sorted keys, a line for each finding and each entry of a block.
+
+    So a change shows as the line of what changed, and the encoder need not go through the indentation of every number.
+    """
+    opening = "{"
+    for name in sorted(doc):
+        block = doc[name]
+        yield f"{opening}\n{dumps(name)}: "
+        if isinstance(block, Mapping) and block:
+            yield from _one_a_line("{}", (f"{dumps(str(key))}: {dumps(block[key])}" for key in sorted(block)))
+        elif isinstance(block, list) and block:
+            yield from _one_a_line("[]", map(dumps, block))
+        else:
+            yield dumps(block)
+        opening = ","
+    yield "\n}\n"
+
+
+def _one_a_line(brackets: str, entries: Iterable[str]) -> Iterator[str]:
+    separator = brackets[0]
+    for entry in entries:
+        yield f"{separator}\n {entry}"
+        separator = ","
+    yield f"\n{brackets[1]}"
