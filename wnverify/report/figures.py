@@ -67,12 +67,15 @@ def ratio_map(methods: Sequence[Subject], family: str = "agreement") -> Drawing 
     names = sorted({name for name, _, _ in cells})
     columns = sorted({key[1:] for key in cells}, key=lambda key: (key[0] != "forward", key[0], dtype_order(key[1])))
     figure, axes = new_figure(1.9 + 0.72 * len(columns), 0.9 + 0.3 * len(names))
+    left, at, fills = [], [], []
     for (name, which, dtype), ratio in sorted(cells.items()):
         x, y = columns.index((which, dtype)), names.index(name)
         step = sum(ratio > edge for edge in _HEAT_EDGES) + 1
-        fill = ROLES[f"heat-{step}"]
-        axes.barh(y, 0.96, left=x - 0.48, height=0.92, color=fill, linewidth=0)
+        left.append(x - 0.48)
+        at.append(y)
+        fills.append(ROLES[f"heat-{step}"])
         _cell_text(axes, x, y, short(ratio), "paper" if step == len(_HEAT_EDGES) + 1 else "ink")
+    axes.barh(at, 0.96, left=left, height=0.92, color=fills, linewidth=0)
     axes.set_xlim(-0.5, len(columns) - 0.5)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_yticks(range(len(names)), names)
@@ -205,7 +208,8 @@ def curve(finding: Finding) -> Drawing | None:
 
 
 def _cell_text(axes: Any, x: float, y: float, text: str, role: str) -> None:
-    axes.text(x, y, text, ha="center", va="center_baseline", color=ROLES[role], size=8.5)
+    style: dict[str, Any] = {"ha": "center", "va": "center_baseline", "color": ROLES[role], "size": 8.5}
+    axes.text(x, y, text, in_layout=False, **style)  # it lies within the axes, and there are hundreds to be measured
 
 
 def _points(finding: Finding) -> list[tuple[float, float, float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -135,15 +136,15 @@ def boxes(subject: Subject, scale: str) -> Drawing | None:
     axes = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
     data = []
     for panel, column in zip(axes, columns, strict=True):
+        runs: dict[int, list[float]] = {}
+        printed: dict[int, float] = {}
         for at, (_, told) in enumerate(rows):
             cell = told["table"]["cells"].get(column)
             if cell is None:
                 continue
-            values = [number(value) for value in cell["values"]]
-            _box(panel, values, at)
+            runs[at] = values = [number(value) for value in cell["values"]]
             if cell["printed"]:
-                mark = float(cell["printed"].strip("*% "))
-                panel.plot([mark], [at], marker="D", markersize=3.6, color=ROLES["care"], linewidth=0)
+                printed[at] = float(cell["printed"].strip("*% "))
             row = (
                 told["table"]["row"],
                 column,
@@ -151,6 +152,8 @@ def boxes(subject: Subject, scale: str) -> Drawing | None:
                 cell["printed"] or "–",
             )
             data.append(row)
+        _draw_boxes(panel, runs)
+        panel.plot(list(printed.values()), list(printed), marker="D", markersize=3.6, color=ROLES["care"], linewidth=0)
         panel.set_title(column, fontsize=9)
         panel.grid(visible=True, axis="x", color=ROLES["faint"], linewidth=0.5)
         for side in ("top", "right"):
@@ -170,13 +173,22 @@ def _quartiles(values: list[float]) -> list[float]:
     return [float(x) for x in np.quantile(values, [0, 0.25, 0.5, 0.75, 1])]
 
 
-def _box(panel: Any, values: list[float], at: int) -> None:
-    least, low, middle, high, largest = _quartiles(values)
+def _draw_boxes(panel: Any, runs: Mapping[int, list[float]]) -> None:
+    """A box for the runs of each row (height → figures); each kind of mark is one artist, however many the rows."""
     line: dict[str, Any] = {"color": ROLES["series-1"], "linewidth": 0.9}
-    panel.plot([least, largest], [at, at], **line)
-    panel.barh(at, high - low, left=low, height=0.5, color=ROLES["heat-1"], edgecolor=ROLES["series-1"], linewidth=0.9)
-    panel.plot([middle, middle], [at - 0.25, at + 0.25], **line)
-    panel.plot(values, [at] * len(values), marker="o", markersize=1.8, linewidth=0, color=ROLES["series-1"])
+    five = {at: _quartiles(values) for at, values in runs.items()}
+    gap = math.nan
+    whiskers = [
+        (x, y) for at, (least, *_, largest) in five.items() for x, y in ((least, at), (largest, at), (gap, gap))
+    ]
+    medians = [(q[2], y) for at, q in five.items() for y in (at - 0.25, at + 0.25, gap)]
+    points = [(value, at) for at, values in runs.items() for value in values]
+    panel.plot(*zip(*whiskers, strict=True), **line)
+    low, wide = [q[1] for q in five.values()], [q[3] - q[1] for q in five.values()]
+    filled = {"color": ROLES["heat-1"], "edgecolor": ROLES["series-1"], "linewidth": 0.9}
+    panel.barh(list(five), wide, left=low, height=0.5, **filled)
+    panel.plot(*zip(*medians, strict=True), **line)
+    panel.plot(*zip(*points, strict=True), marker="o", markersize=1.8, linewidth=0, color=ROLES["series-1"])
 
 
 @plain_settings()
