@@ -191,13 +191,15 @@ def methods(arguments: argparse.Namespace) -> int:
 
 def report(arguments: argparse.Namespace) -> int:
     """``wnverify report``: results.json, report.md and report.html in one folder, and where they are."""
+    from wnverify import guard
     from wnverify.planning import PROMPT, SECONDS, plan
-    from wnverify.reporting import assembled, read_parts, run_plan, write
+    from wnverify.reporting import WARM, assembled, read_parts, run_plan, write
 
     folder = Path(arguments.out)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--out must be a folder; {arguments.out!r} is a file")
     mode = "quick" if arguments.quick else "full" if arguments.full else "default"
+    guard.prestart(arguments.workers, WARM)  # they import what they need while the parts are read
     parts = read_parts(arguments.parts, mode)
     folder.mkdir(parents=True, exist_ok=True)
     chosen = plan(mode, arguments.seed, **limits_of(arguments))
