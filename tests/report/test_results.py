@@ -136,6 +136,13 @@ def test_what_is_written_is_read_back_and_has_no_order_of_its_own(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["a", "b"]
 
 
+def test_every_finding_is_one_line_of_the_file(tmp_path):
+    """A change of a finding shows as the change of its line."""
+    results.write(tmp_path / "r.json", small())
+    lines = [line.strip().rstrip(",") for line in (tmp_path / "r.json").read_text().splitlines()]
+    assert [json.loads(line) for line in lines if line.startswith('{"')] == small()["findings"]
+
+
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     """A reader sees the old document or the new one, never a half."""
     file = tmp_path / "r.json"
