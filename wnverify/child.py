@@ -147,6 +147,8 @@ class Child:
         sys.path[:] = self._path
         try:
             gc.collect()
+            # What an item leaves in caches stays: to go through it after each later item takes longer than the item.
+            gc.freeze()
             names = list(self._before.altered(Fingerprint()))
         except Exception as error:
             return [f"state could not be examined: {describe(error)}"]
