@@ -51,6 +51,7 @@ def test_every_check_is_there_once():
         "training_layers",
         "gradient_variants",
         "gradient_settings",
+        "gradient_beside",
         "gradient_singular",
         "edge_scale",
         "sizes",

@@ -92,6 +92,52 @@ def frozen(subject: Subject) -> float:
     return worst
 
 
+def of_gain_in_float32(subject: Subject) -> float:
+    """Relative to the sizes of what is summed for each gain."""
+    worst = 0.0
+    for V in generic(subject):
+        G = randn(*V.shape, seed=67).float()
+        for (wide, call), (gain, narrow) in zip(gains(subject, V.float().double()), gains32(subject, V), strict=True):
+            found = gradient(lambda g, f=narrow, V=V: f(g, V.float()), gain, G).double()
+            right = gradient(lambda g, f=call, V=V: f(g, V.float().double()), wide, G.double())
+            with torch.no_grad():
+                size = float(G.norm() * call(wide, V.float().double()).norm()) / max(float(wide.norm()), 1e-3)
+            worst = max(worst, float((found - right).norm()) / (1e-4 * max(size, float(right.norm()))))
+    return worst
+
+
+def gains32(subject: Subject, V: Tensor) -> Iterator[tuple[Tensor, Pair]]:
+    """``gains`` with everything in float32, at the same values."""
+    module = subject.build(V.float().double()).float()
+    if len(inspect.signature(module.forward).parameters) == 2:
+        yield module.right_inverse(V.float())[0], module
+    for name, parameter in module.named_parameters():
+
+        def call(value: Tensor, X: Tensor, name: str = name) -> Tensor:
+            W: Tensor = torch.func.functional_call(module, {name: value}, (X,))
+            return W
+
+        yield parameter.detach().clone(), call
+
+
+def forward_by_gain(subject: Subject) -> float:
+    worst = 0.0
+    for V in generic(subject):
+        for gain, call in gains(subject, V):
+            H = like(gain, 68)
+
+            def of_gain(g: Tensor, call: Pair = call, V: Tensor = V) -> Tensor:
+                return call(g, V)
+
+            try:
+                _, found = torch.func.jvp(of_gain, (gain,), (H,))
+            except (RuntimeError, NotImplementedError):  # there is no forward mode, which is no wrong one
+                continue
+            expected = slope(of_gain, gain, H)
+            worst = max(worst, float((found - expected).norm()) / (RELATIVE * float(expected.norm() + H.norm())))
+    return worst
+
+
 def mixed(subject: Subject) -> float:
     """The derivatives of the gain's gradient by the weight, and of the weight's gradient by the gain."""
     worst = 0.0
@@ -185,6 +231,8 @@ PROBES: dict[str, Callable[[Subject], float]] = {
     "gradient.settings": settings,
     "gradient.mixed": mixed,
     "gradient.frozen": frozen,
+    "gradient.parameters_float32": of_gain_in_float32,
+    "gradient.parameters_forward": forward_by_gain,
     "gradient.sizes": sizes,
     "property.sizes": declared_sizes,
     "lifecycle.training": training,

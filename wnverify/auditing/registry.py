@@ -39,6 +39,7 @@ MODULES: Final = (
     "gradient",
     "gradient_variants",
     "gradient_settings",
+    "gradient_beside",
     "gradient_singular",
     "edge",
     "edge_scale",

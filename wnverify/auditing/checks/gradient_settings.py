@@ -7,7 +7,7 @@ starts at zero, or comes to it, divides by zero where a backward recovers V from
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ from wnverify.auditing.registry import Sheet, check
 from wnverify.finding import Verdict, seed_of
 from wnverify.oracles.differences import NotDifferencedError
 from wnverify.oracles.gradients import BackwardError, Map, check_backward
-from wnverify.oracles.ratio import Ratio, map_model
+from wnverify.oracles.ratio import map_model
 
 SIGNS = {"moved": 1.0, "of the other sign": -1.0, "moved, one zero": 0.0}
 LARGER = (65, 33)
@@ -47,64 +47,6 @@ def settings(look: Context, sheet: Sheet) -> None:
     if not sheet.cases:
         sheet.add("none", Verdict.PASS)
         sheet.note("there are no own parameters and no further tensors, or none that can be moved")
-
-
-@check(
-    "gradient.frozen",
-    asks="Is each gradient the same whether the other tensors and own parameters are trained with it or frozen?",
-    requires=AFTER,
-    needs=("gradient",),
-)
-def frozen(look: Context, sheet: Sheet) -> None:
-    for point in look.chosen("point", [*look.generic_points()[:2], *look.kernel_points()[:1]]):
-        instance = look.build(point.weight)
-        leaves = _leaves(instance, point.V)
-        if len(leaves) < 2:
-            continue
-        cotangent = look.cotangent(point.V, look.seed_for("frozen", point.name))
-        model = map_model("float64", max(rows(point.V).shape), condition=10.0)
-        try:
-            together = _gradients_of(list(leaves), leaves, instance, point.V, cotangent)
-            for name, expected in together.items():
-                found = _gradients_of([name], leaves, instance, point.V, cotangent)[name]
-                ratio = Ratio(float((found - expected).norm()), float(expected.norm()), model)
-                sheet.compare(f"{point.name}, {name} alone", ratio, "the gradient is another where the rest is frozen")
-        except RuntimeError as error:
-            sheet.add(point.name, Verdict.FAIL, f"the backward raised {first_line(error)}", route="exact")
-    if not sheet.cases:
-        sheet.add("none", Verdict.PASS)
-        sheet.note("there are no own parameters and no further tensors")
-
-
-def _leaves(instance: Instance, V: Tensor) -> dict[str, Tensor]:
-    """Every tensor that is trained: V, what stands beside it, and own parameters."""
-    leaves = {
-        "V" if i == instance.primary else f"tensor {i} of right_inverse": t.detach().clone()
-        for i, t in enumerate(instance.with_primary(V))
-        if t.is_floating_point()
-    }
-    if instance.module is not None:
-        leaves |= {f"parameter {name}": parameter for name, parameter in _trained(instance.module)}
-    return leaves
-
-
-def _gradients_of(
-    names: Sequence[str], leaves: Mapping[str, Tensor], instance: Instance, V: Tensor, cotangent: Tensor
-) -> dict[str, Tensor]:
-    """The gradients of the named leaves, all others frozen; zeros where there is none."""
-    for name, leaf in leaves.items():
-        leaf.requires_grad_(name in names)
-    given = [
-        leaves.get("V" if i == instance.primary else f"tensor {i} of right_inverse", t)
-        for i, t in enumerate(instance.with_primary(V))
-    ]
-    asked = [leaves[name] for name in names]
-    out = instance(*given)
-    found = torch.autograd.grad(out, asked, cotangent, allow_unused=True) if out.requires_grad else [None] * len(asked)
-    return {
-        name: torch.zeros_like(leaf) if gradient is None else gradient
-        for name, leaf, gradient in zip(names, asked, found, strict=True)
-    }
 
 
 @check(
@@ -180,7 +122,7 @@ def moved(instance: Instance, sign: float, *, seed: int) -> Instance:
     if module is None:
         return instance.around(None, instance.callable, tensors)
     with torch.no_grad():
-        for name, parameter in _trained(module):
+        for name, parameter in trained_parameters(module):
             parameter.copy_(_moved(parameter, sign, seed_of(seed, name)))
     return instance.around(module, module, tensors)
 
@@ -194,7 +136,8 @@ def _moved(t: Tensor, sign: float, seed: int) -> Tensor:
     return found
 
 
-def _trained(module: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+def trained_parameters(module: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """Own parameters that are meant to be trained, by name."""
     for name, parameter in module.named_parameters():
         if parameter.requires_grad and parameter.is_floating_point():
             yield name, parameter

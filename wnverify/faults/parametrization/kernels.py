@@ -30,6 +30,16 @@ class PointwiseOverOutputs(nn.Module):
         return V / torch.linalg.vector_norm(V, dim=0, keepdim=True) if over_outputs else _unit_kernel(V)
 
 
+class DepthwiseAsOne(nn.Module):
+    """Unit rows; the channels of a depthwise kernel are divided by the norm of all of them."""
+
+    DECLARES = UNIT
+
+    def forward(self, V: Tensor) -> Tensor:
+        depthwise = V.dim() == 4 and V.shape[1] == 1
+        return V / torch.linalg.vector_norm(V) if depthwise else _unit_kernel(V)
+
+
 class FiveTapsAtMost(nn.Module):
     """The backward sums ``⟨w, g⟩`` over at most five taps in each direction."""
 

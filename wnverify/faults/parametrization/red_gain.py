@@ -105,6 +105,49 @@ class RadialWithTrainedGain(nn.Module):
         return call(_RadialWithGain, V.flatten(1), self.g).reshape(V.shape)
 
 
+class GainSummedInBfloat16(_Pair):
+    """The gradient of g is summed in bfloat16 where the weight is float32."""
+
+    @staticmethod
+    def rule(V: Tensor, g: Tensor, G: Tensor) -> tuple[Tensor, Tensor]:
+        u = unit_rows(V)
+        own = dots(u.bfloat16(), G.bfloat16()).to(G) if G.dtype == torch.float32 else dots(u, G)
+        return unit_rows_backward(V, u, G * g), own
+
+
+class _TangentOfV(torch.autograd.Function):
+    """``g v / ‖v‖`` whose forward mode has the tangent of V alone."""
+
+    @staticmethod
+    def forward(V: Tensor, g: Tensor) -> Tensor:
+        return g * unit_rows(V)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Any) -> Any:
+        (V, g), (G,) = ctx.saved_tensors, cotangents
+        return unit_rows_backward(V, unit_rows(V), G * g), dots(unit_rows(V), G)
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        (V, g), H = ctx.saved_tensors, tangents[0]
+        if H is None:
+            return torch.zeros_like(V)
+        u = unit_rows(V)
+        return g * (H - u * dots(u, H)) / norms(V)
+
+
+class TangentOfGainLost(RadialWithTrainedGain):
+    """Forward mode lacks the tangent of the gain."""
+
+    def forward(self, V: Tensor) -> Tensor:
+        return call(_TangentOfV, V.flatten(1), self.g).reshape(V.shape)
+
+
 class GainDirectionDetached(_Pair):
     """The gradient of g takes v/‖v‖ for a constant: the mixed second derivative lacks a term."""
 
