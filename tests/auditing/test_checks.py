@@ -13,7 +13,7 @@ from wnverify.finding import Verdict, decode_array
 FAIL, HAZARD, PASS = Verdict.FAIL, Verdict.HAZARD, Verdict.PASS
 SHAPES = ["3x5", "5x12", "4x4", "7x3", "1x6", "70x134"]
 KERNELS = ["4x3x3", "5x2x3x3", "3x2x2x3x2"]
-FURTHER_KERNELS = ["8x12x1x1", "8x2x7x7", "6x1x3x3"]
+FURTHER_KERNELS = ["8x12x1x1", "8x2x7x7", "6x1x3x3", "1x4x3x3"]
 FAR_AND_FLAT = [*(f"times 2^{e}" for e in (-20, -12, 12, 20)), "with a row of zeros", "with ties"]
 BORDERS = ["33x65", "65x33", "5x257", "32x64", "257x5", "5x1025", "31x129", "129x257"]
 LAYOUTS = ["transposed", "strided", "with an offset"]

@@ -12,7 +12,7 @@ from fault_settings import gains
 from fault_values import EXACT, misses
 from torch import Tensor
 
-KERNELS = ((8, 12, 1, 1), (8, 2, 7, 7), (6, 1, 3, 3))
+KERNELS = ((8, 12, 1, 1), (8, 2, 7, 7), (6, 1, 3, 3), (1, 4, 3, 3))
 
 
 def unit(subject: Subject) -> float:

@@ -27,8 +27,8 @@ But for 32x64, which every block up to 32 divides: the sizes of most layers, for
 INSIDE: Final = 0.75
 """Of the largest size that a stated domain allows, how much a weight has that would be larger."""
 KERNEL_SHAPES: Final = ((4, 3, 3), (5, 2, 3, 3), (3, 2, 2, 3, 2))
-FURTHER_KERNELS: Final = ((8, 12, 1, 1), (8, 2, 7, 7), (6, 1, 3, 3))
-"""Pointwise, where no axis after the second is left; of a first layer, and of four groups; depthwise."""
+FURTHER_KERNELS: Final = ((8, 12, 1, 1), (8, 2, 7, 7), (6, 1, 3, 3), (1, 4, 3, 3))
+"""Pointwise, where no axis after the second is left; of a first layer, and of four groups; depthwise; of one output."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -276,6 +276,9 @@ def history(look: Context, sheet: Sheet) -> None:
     leaf = V.clone().requires_grad_()
     with torch.no_grad():
         expected_near, moved_little = look.build(point.weight).at(near), instance.at(near)
+        if look.build(point.weight).at(leaf).requires_grad:
+            said = "the output has a graph where none is recorded: what an evaluation computes is kept in memory"
+            sheet.add("under no_grad", Verdict.HAZARD, said, route="exact")
     recorded = look.build(point.weight).at(leaf).detach()
     cases = [
         ("first call", first, expected),

@@ -16,7 +16,7 @@ from wnverify.auditing.backward import backward_report
 from wnverify.auditing.checks.gradient import AFTER, add_report, no_gradient, other_tensors
 from wnverify.auditing.context import Context, first_line
 from wnverify.auditing.instance import Instance
-from wnverify.auditing.points import Point, generic, randn, rows
+from wnverify.auditing.points import FURTHER_KERNELS, Point, generic, randn, rows
 from wnverify.auditing.registry import Sheet, check
 from wnverify.finding import Verdict, seed_of
 from wnverify.oracles.differences import NotDifferencedError
@@ -34,7 +34,8 @@ LARGER = (65, 33)
     needs=("derivative",),
 )
 def settings(look: Context, sheet: Sheet) -> None:
-    points = [*look.generic_points()[:2], *look.kernel_points()[:1], *look.usable([generic(LARGER, look.seed)])]
+    larger = [generic(shape, look.seed) for shape in (LARGER, FURTHER_KERNELS[1])]
+    points = [*look.generic_points()[:2], *look.kernel_points()[:1], *look.usable(larger)]
     for point in look.chosen("point", points):
         if not any(True for _ in other_tensors(look.build(point.weight), point.V)):
             continue

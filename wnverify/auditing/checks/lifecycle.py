@@ -28,6 +28,8 @@ FAR: Final = (-20, 8)
 TINY: Final = 1e-300
 ASSIGNED: Final = 1e4
 """Condition number allowed to an inverse: of the map, which may saturate, and of a Gram matrix."""
+ASSIGNED_NARROW: Final = 100.0
+"""The same in float32, at the layer's own weight: more would hide another precision."""
 LAYERS: Final[dict[str, Callable[[], nn.Module]]] = {
     "Linear": lambda: nn.Linear(12, 5, dtype=torch.float64),
     "Conv1d": lambda: nn.Conv1d(4, 5, 3, dtype=torch.float64),
@@ -162,6 +164,11 @@ def _assigned_far(look: Context, sheet: Sheet, name: str, layer: nn.Module, tens
     """Weights much smaller and larger, in float32 too: the logarithm of an exponential loses either."""
     for kind in (torch.float64, torch.float32):
         narrow = copy.deepcopy(layer).to(kind)
+        if kind == torch.float32:
+            model = map_model("float32", W.numel(), condition=ASSIGNED_NARROW)
+            ratio = Ratio(_back(narrow, tensor, W.to(kind)), 1.0, model)
+            said = "assigned in float32 the layer's own weight comes back less accurate than the map allows"
+            sheet.compare(f"{name}, assigned float32", ratio, said, wrong=Verdict.HAZARD)
         for exponent in FAR:
             far = (W * 2.0**exponent).to(kind)
             if outside(far, look.subject.domain) is not None:
