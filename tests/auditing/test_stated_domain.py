@@ -52,3 +52,11 @@ def test_an_admitted_error_counts_after_a_step_too(check):
     """One per cent is forgiven where two are admitted, and not where a fifth of one is."""
     assert sheet_of(check, "domains.py:nearly_unit").verdict is PASS
     assert sheet_of(check, "domains.py:not_nearly_unit").verdict is FAIL
+
+
+def test_what_is_documented_of_a_zero_row_is_said_of_float64():
+    """A sentence that names no narrower dtype does not cover what only float16 does there; one that does, does."""
+    untold = sheet_of("edge.zero_row", "domains.py:HalfClamp")
+    assert untold.verdict is HAZARD
+    assert untold.cases[0].message == "finite in float64, but in float16 W is NaN in row 1"
+    assert sheet_of("edge.zero_row", "domains.py:HalfClampSaid").verdict is PASS

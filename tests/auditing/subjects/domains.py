@@ -98,6 +98,22 @@ class SoftSphere(nn.Module):
         return (X / (X.square().sum(1, keepdim=True) + 1e-6).sqrt()).reshape(V.shape)
 
 
+class HalfClamp(nn.Module):
+    """``v / max(‖v‖, 1e-12)``: the floor is zero in float16, of which nothing is said."""
+
+    DOMAIN: ClassVar = {"zero_row": "a zero row stays zero"}
+
+    def forward(self, V: Tensor) -> Tensor:
+        X = V.flatten(1)
+        return (X / X.norm(dim=1, keepdim=True).clamp_min(1e-12)).reshape(V.shape)
+
+
+class HalfClampSaid(HalfClamp):
+    """The same, said."""
+
+    DOMAIN: ClassVar = {"zero_row": "a zero row stays zero; NaN in float16"}
+
+
 class _Coupled(nn.Module):
     """``V + V Vᵀ V`` in coordinates that registration puts at the origin, where its rows seem independent."""
 

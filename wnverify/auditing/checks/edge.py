@@ -101,18 +101,22 @@ def _at(
         else:
             refused(sheet, name, error)
         return
-    hazard = _value_hazard(look, W, bad) or _gradient_hazard(look, V) or _prox_hazard(look, V)
-    told = documented in look.subject.domain
-    if hazard is None and narrow and (hazard := _narrow_hazard(look, V, bad)) is not None:
+    said = str(look.subject.domain[documented]) if documented in look.subject.domain else None
+    of_value = _value_hazard(look, W, bad)
+    wide = of_value or _gradient_hazard(look, V) or _prox_hazard(look, V)
+    found: list[tuple[str | None, bool]] = [(wide, said is not None)]
+    if narrow and of_value is None:
         # What is documented is what float64 does, unless other dtypes are named.
-        told = told and any(word in str(look.subject.domain[documented]) for word in NARROWER)
-    if hazard is None:
-        sheet.add(name, Verdict.PASS)
-    elif told:
-        sheet.add(name, Verdict.PASS)
-        sheet.note(f"{name}: {hazard}; documented: {look.subject.domain[documented]}")
-    else:
-        sheet.add(name, Verdict.HAZARD, hazard, witness=witness_of(V))
+        named = said is not None and any(word in said for word in NARROWER)
+        found.append((_narrow_hazard(look, V, bad), named))
+    untold = [hazard for hazard, told in found if hazard is not None and not told]
+    if untold:
+        sheet.add(name, Verdict.HAZARD, untold[0], witness=witness_of(V))
+        return
+    sheet.add(name, Verdict.PASS)
+    for hazard, _ in found:
+        if hazard is not None:
+            sheet.note(f"{name}: {hazard}; documented: {said}")
 
 
 def _value_hazard(look: Context, W: Tensor, bad: list[int]) -> str | None:
