@@ -21,6 +21,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.forward_ad import _set_fwd_grad_enabled
 
+from wnverify.primitives import fused
 from wnverify.primitives.distributed import whole
 from wnverify.primitives.rules import Rule, batched, call, dot, exactly, ldexp, power_scaled, tangents
 from wnverify.primitives.rules import looking as looking
@@ -107,6 +108,10 @@ class _NormalizeRows(Rule):
     def forward(V: Tensor, centred: bool) -> Any:
         if not looking():
             return _normalize_unseen(V, centred)
+        if fused.usable(V):
+            made = fused.standardized_rows(V, 1, 0.0) if centred else fused.scaled_rows(V, torch.ones_like(V[..., :1]))
+            if made is not None:
+                return made
         X = centred_rows(V) if centred else V
         # In float64 no square of a float32 over- or underflows, and the sum keeps its last bits.
         r = torch.linalg.vector_norm(X, dim=-1, keepdim=True, dtype=torch.float64)
@@ -134,7 +139,9 @@ class _NormalizeRows(Rule):
     def backward(ctx: Any, W_bar: Tensor | None, r_bar: Tensor | None) -> Any:
         W, r = ctx.saved_tensors
         G = None
-        if W_bar is not None:
+        if W_bar is not None and fused.first_order(W_bar, W):
+            G = fused.centred_tangential(W_bar, W, r, 1) if ctx.centred else fused.tangential(W_bar, W, r)
+        elif W_bar is not None:
             A = centre(W_bar) if ctx.centred else W_bar
             G = torch.addcmul(A, W, dot(A, W), value=-1).div_(r)
         if r_bar is not None:
