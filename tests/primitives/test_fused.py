@@ -79,11 +79,17 @@ def test_the_backward_with_a_gain_keeps_no_directions() -> None:
     assert {each.data_ptr() for each in kept if each.numel() > 4} == {V.data_ptr()}
 
 
-@pytest.mark.parametrize(
-    "row",
-    [[1.0, 1.0, 1.0], [0.0, 0.0, 0.0], [9.0, 10.0, 11.0], [2.0**70, 0.0, 1.0], [2.0**-70, 0.0, 0.0], [0.0, 1, torch.nan]],
-    ids=["constant", "zero", "far-mean", "huge", "tiny", "nan"],
-)  # fmt: skip
+ODD_ROWS = {
+    "constant": [1.0, 1.0, 1.0],
+    "zero": [0.0, 0.0, 0.0],
+    "far-mean": [9.0, 10.0, 11.0],
+    "huge": [2.0**70, 0.0, 1.0],
+    "tiny": [2.0**-70, 0.0, 0.0],
+    "nan": [0.0, 1.0, torch.nan],
+}
+
+
+@pytest.mark.parametrize("row", ODD_ROWS.values(), ids=ODD_ROWS)
 def test_rows_that_would_lose_bits_are_left_to_others(row: list[float]) -> None:
     """One row that is constant, not finite, of extreme scale or far off zero sends the weight another way."""
     assert fused.standardized_rows(torch.tensor([[-1.0, 0.0, 1.0], row]), 3, 0.0) is None
@@ -119,3 +125,18 @@ def test_a_derivative_that_is_differentiated_again_goes_by_plain_operations() ->
     found, right = second(normalize(V, centred=False)[0]), second(V / V.norm(dim=1, keepdim=True))
     model = probabilistic_gamma(60, unit_roundoff("float64")) * right.norm()
     assert float((found - right).norm() / model) <= 1
+
+
+@pytest.mark.parametrize("shape", [(3, 7), (fused.BLOCK + 5, fused.PANEL + 9)], ids=["one-block", "several-blocks"])
+@pytest.mark.parametrize("centred", [False, True], ids=["as-is", "centred"])
+def test_a_gram_matrix_by_halves_is_that_of_the_whole(shape: tuple[int, int], centred: bool) -> None:
+    """Its lower triangle is V_C V_Cᵀ, also where the mean is far above the spread; a constant row gives zero."""
+    V = weight(shape) + 1000.0
+    V[0] = 0.1
+    X = V.double()
+    X = X - X.mean(-1, keepdim=True) if centred else X
+    Sigma = fused.gram_of_rows(V, centred=centred)
+    size = X.norm(dim=-1)
+    model = probabilistic_gamma(shape[1] + 8, unit_roundoff("float64")) * 2.0**10  # κ of centring at this mean
+    assert bool((((Sigma - X @ X.mT).tril()).abs() <= model * size[:, None] * size).all())
+    assert not centred or float(Sigma[0, 0]) == 0

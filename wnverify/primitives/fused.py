@@ -1,4 +1,4 @@
-"""Row normalizations by kernels of PyTorch that read a row once, on a CPU, where nothing else has to follow them.
+"""Rows by kernels of PyTorch that read them once, and their Gram matrix by halves, on a CPU where nothing follows them.
 
 These kernels know no function transform, no sharding and no derivative of higher order, hence ``usable``.  They sum in
 the dtype of V, so that long rows are left to others, and rows of extreme scale or with a mean far above their spread
@@ -20,24 +20,32 @@ LONGEST: Final = 2**13
 """Entries of a row: up to here a sum in lanes costs the norm a few u."""
 SPREAD: Final = 4.0
 """A row's deviation is at least so many times its mean: what rounding the mean costs is then below u of the entries."""
+PANEL: Final = 2048
+"""Columns of V in float64 at a time: some MiB, which stay in a cache."""
+BLOCK: Final = 64
+"""Rows of a Gram matrix at a time."""
 SEEN_ABOVE: Final = 2.0**-10
 """The least σ² / eps at which σ² is known from σ² + eps."""
 
 
-def usable(*tensors: Tensor) -> bool:
-    """Whether these are plain tensors on a CPU with short rows, and no transform or forward mode is at work."""
+def alone(*tensors: Tensor) -> bool:
+    """Whether these are plain tensors on a CPU, and no compiler, transform or forward mode is at work."""
     return (
         looking()
         and torch._C._functorch.peek_interpreter_stack() is None
         and forward_ad._current_level < 0
         and all(type(each) in (Tensor, torch.nn.Parameter) and each.device.type == "cpu" for each in tensors)
-        and tensors[0].shape[-1] <= LONGEST
     )
 
 
-def first_order(*tensors: Tensor) -> bool:
-    """``usable``, in a backward that will not be differentiated itself."""
-    return not torch.is_grad_enabled() and usable(*tensors)
+def usable(*tensors: Tensor) -> bool:
+    """Whether the kernels may be used with these: ``alone``, and rows are short."""
+    return tensors[0].shape[-1] <= LONGEST and alone(*tensors)
+
+
+def last(*tensors: Tensor) -> bool:
+    """Whether this is a backward with nothing but these, which nobody will differentiate."""
+    return not torch.is_grad_enabled() and alone(*tensors)
 
 
 def scaled_rows(V: Tensor, g: Tensor) -> tuple[Tensor, Tensor] | None:
@@ -96,3 +104,22 @@ def centred_tangential(A: Tensor, W: Tensor, s: Tensor, m: int) -> Tensor:
 def _reach(V: Tensor) -> float:
     """Norms between its inverse and it are far from where a square, or a third power, loses a bit."""
     return 2.0 ** (40 if V.dtype == torch.float32 else 300)
+
+
+def gram_of_rows(V: Tensor, *, centred: bool) -> Tensor:
+    """V_C V_Cᵀ in float64 for V (n, d) in float32; above the diagonal it may be 0.
+
+    That is half the work, and V_C in float64 is never there as a whole.  One centring is enough in float64: the mean
+    of a float32 row is off by less than 2⁻²⁴ of its spread, and that of a constant row is exact.
+    """
+    n, d = V.shape
+    mean = V.mean(-1, keepdim=True, dtype=torch.float64) if centred else None
+    Sigma = V.new_zeros(n, n, dtype=torch.float64)
+    for column in range(0, d, PANEL):
+        X = V[:, column : column + PANEL].double()
+        if mean is not None:
+            X.sub_(mean)
+        for row in range(0, n, BLOCK):
+            past = min(row + BLOCK, n)
+            Sigma[row:past, :past].addmm_(X[row:past], X[:past].mT)
+    return Sigma

@@ -76,8 +76,11 @@ def centred_rows(V: Tensor) -> Tensor:
     difference is rounded only relative to its own size.  Taking off the mean of the difference removes that miss.  In a
     constant row the first difference is a few units in the last place everywhere, whose mean is exact: it becomes zero.
     """
-    once = V - V.mean(-1, keepdim=True)
-    return once.sub_(once.mean(-1, keepdim=True))
+    return _centre_in_place(V - V.mean(-1, keepdim=True))
+
+
+def _centre_in_place(X: Tensor) -> Tensor:
+    return X.sub_(X.mean(-1, keepdim=True))
 
 
 class _Centre(Rule):
@@ -139,7 +142,7 @@ class _NormalizeRows(Rule):
     def backward(ctx: Any, W_bar: Tensor | None, r_bar: Tensor | None) -> Any:
         W, r = ctx.saved_tensors
         G = None
-        if W_bar is not None and fused.first_order(W_bar, W):
+        if W_bar is not None and fused.usable(W) and fused.last(W_bar, W):
             G = fused.centred_tangential(W_bar, W, r, 1) if ctx.centred else fused.tangential(W_bar, W, r)
         elif W_bar is not None:
             A = centre(W_bar) if ctx.centred else W_bar
@@ -192,6 +195,9 @@ class _Polar(Rule):
                 left = Y2 @ S if left is None else left + Y2 @ S
             if left is None:
                 return None, None
+            if direct is not None and direct.dim() == 2 and fused.last(left, direct):
+                G = direct.addmm_(left, W)  # of so many entries there is then one matrix beside W and its cotangent
+                return (_centre_in_place(_centre_in_place(G)) if ctx.centred else G), None
             G = left @ W
             G = G if direct is None else G + direct
             return centre(G) if ctx.centred else G, None
@@ -296,16 +302,14 @@ def _decompose(V: Tensor, centred: bool) -> tuple[Tensor, Tensor, Tensor, Tensor
         raise ValueError(f"V must have {_full_rank(centred)}; got shape {tuple(V.shape)}, so rank at most {largest}")
     exponent = None
     if looking():
-        X = centred_rows(V.double()) if centred else V.double()
-        Sigma = X @ X.mT
+        Sigma = _gram(V, centred)
         if not bool(ordinary(Sigma.diagonal(dim1=-2, dim2=-1).sqrt(), V).all()):
             V, exponent = finite_and_scaled(V, (-2, -1))
-            X = centred_rows(V.double()) if centred else V.double()
-            Sigma = X @ X.mT
-        W, D, s = _polar_seen(V, X, Sigma, centred)
+            Sigma = _gram(V, centred)
+        W, D, s = _polar_seen(V, Sigma, centred)
     else:
         V, exponent = power_scaled(V, (-2, -1))
-        W, D, s = _polar_unseen(V, centred_rows(V.double()) if centred else V.double())
+        W, D, s = _polar_unseen(V, _double(V, centred))
     if V.dtype == torch.float64:
         # V_C has zero mean to u, its polar factor only to κ u, hence centred once more; and one Newton-Schulz step
         # squares what is left in W Wᵀ − I (κ² u of the Gram matrix, or the many u of a decomposition).
@@ -318,12 +322,27 @@ def _decompose(V: Tensor, centred: bool) -> tuple[Tensor, Tensor, Tensor, Tensor
     return W, S, D, s
 
 
-def _polar_seen(V: Tensor, X: Tensor, Sigma: Tensor, centred: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """W, D, s by the cheapest way that X, the float64 V_C, allows; Sigma is its Gram matrix."""
+def _double(V: Tensor, centred: bool) -> Tensor:
+    """V_C in float64."""
+    return centred_rows(V.double()) if centred else V.double()
+
+
+def _gram(V: Tensor, centred: bool) -> Tensor:
+    """Σ = V_C V_Cᵀ in float64; its lower triangle is all that is read."""
+    if V.dim() == 2 and V.dtype == torch.float32 and fused.alone(V):
+        return fused.gram_of_rows(V, centred=centred)
+    X = _double(V, centred)
+    return X @ X.mT
+
+
+def _polar_seen(V: Tensor, Sigma: Tensor, centred: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """W, D, s by the cheapest way that V_C allows; Sigma is its Gram matrix."""
     lam, D = torch.linalg.eigh(Sigma)
     s = lam.clamp(min=0).sqrt()
     if bool((lam[..., -1] < WELL_CONDITIONED[V.dtype] * lam[..., 0]).all()):
-        return ((D / s.unsqueeze(-2)) @ D.mT).to(V.dtype) @ X.to(V.dtype), D, s
+        root = ((D / s.unsqueeze(-2)) @ D.mT).to(V.dtype)
+        return root @ (centred_rows(V) if centred else V), D, s
+    X = _double(V, centred)
     if V.dtype == torch.float64:
         D, s, Qt = torch.linalg.svd(X, full_matrices=False)
         _refuse_rank(s, V, centred)

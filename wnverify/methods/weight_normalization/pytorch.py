@@ -69,7 +69,7 @@ class _ScaleRows(Function):
     @staticmethod
     def backward(ctx: Any, W_bar: Tensor | None, r_bar: Tensor | None) -> Any:
         V, g, r = ctx.saved_tensors
-        if W_bar is not None and r_bar is None and fused.first_order(W_bar, V):
+        if W_bar is not None and r_bar is None and fused.last(W_bar, V):
             return torch.ops.aten._weight_norm_interface_backward(W_bar.contiguous(), V.contiguous(), g, r, 0)
         U = V / r
         V_bar = None if r_bar is None else r_bar * U

@@ -149,7 +149,7 @@ class _Standardize(Rule):
         W, t = ctx.saved_tensors
         s, c = _coefficients(t, ctx.eps, ctx.inside, ctx.m)
         G = None
-        if W_bar is not None and (ctx.inside or ctx.eps == 0) and fused.first_order(W_bar, W):
+        if W_bar is not None and (ctx.inside or ctx.eps == 0) and fused.usable(W) and fused.last(W_bar, W):
             G = fused.centred_tangential(W_bar, W, s, ctx.m)
         elif W_bar is not None:
             A = centre(W_bar)
