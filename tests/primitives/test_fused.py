@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from wnverify.methods.weight_normalization.pytorch import WeightNormalization
 from wnverify.oracles.ratio import probabilistic_gamma, unit_roundoff
@@ -96,7 +97,7 @@ def test_rows_that_would_lose_bits_are_left_to_others(row: list[float]) -> None:
 
 
 def test_no_kernel_is_used_where_a_transform_would_not_follow() -> None:
-    """Function transforms, forward mode and long rows are none of the kernels' business; a plain weight is."""
+    """Transforms, forward and dispatch modes and long rows are none of the kernels' business; a plain weight is."""
     V = weight((2, 3))
     seen = []
 
@@ -108,8 +109,10 @@ def test_no_kernel_is_used_where_a_transform_would_not_follow() -> None:
     torch.func.grad(look)(V)
     with torch.autograd.forward_ad.dual_level():
         look(V)
+    with FlopCounterMode(display=False):
+        look(V)
     look(torch.empty(1, fused.LONGEST + 1))
-    assert seen == [False] * 4
+    assert seen == [False] * 5
     assert fused.usable(V)
 
 

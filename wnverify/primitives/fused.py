@@ -29,9 +29,13 @@ SEEN_ABOVE: Final = 2.0**-10
 
 
 def alone(*tensors: Tensor) -> bool:
-    """Whether these are plain tensors on a CPU, and no compiler, transform or forward mode is at work."""
+    """Whether these are plain tensors on a CPU, and no compiler, transform or forward mode is at work.
+
+    Nor a dispatch mode: what counts operations, or rounds after each of them, is to see those of the formula.
+    """
     return (
         looking()
+        and torch._C._len_torch_dispatch_stack() == 0
         and torch._C._functorch.peek_interpreter_stack() is None
         and forward_ad._current_level < 0
         and all(type(each) in (Tensor, torch.nn.Parameter) and each.device.type == "cpu" for each in tensors)
