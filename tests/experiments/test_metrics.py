@@ -14,6 +14,7 @@ from wnverify.experiments.training import metrics
 from wnverify.experiments.training.loop import train
 from wnverify.experiments.training.metrics import METRICS, epochs_to
 from wnverify.experiments.training.settings import Settings
+from wnverify.experiments.trials import look
 
 OF_A_RUN = ("epoch", "steps", "rate", "layers")
 """What a record has beside figures: where the run is, and monitors of single layers."""
@@ -26,7 +27,14 @@ def record():
     data = load("digits")
     few = Arrays(*data.train.take(range(40)))
     settings = Settings(network="mlp_digits", epochs=1)
-    return train(settings, dataclasses.replace(data, train=few, test=few)).last
+    run = train(settings, dataclasses.replace(data, train=few, test=few))
+    looked = look("rankings", run, data)
+    shown = {f"{name}.half": each["half"] for name, each in looked.items() if "half" in each}
+    return (
+        run.last
+        | {"columns": look("columns", run, data)}
+        | {"rankings": shown | {f"agreement.{name}": rho for name, rho in looked["agreement"].items()}}
+    )
 
 
 def paths(record):

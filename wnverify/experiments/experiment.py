@@ -11,11 +11,14 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final
 
+from wnverify.experiments.training.finals import FINALS
 from wnverify.experiments.training.settings import Settings
 
 SCALES: Final = ("smoke", "small", "paper")
 """A few steps that show that it runs; minutes on two cores, with data that ship; the paper's own."""
 OVER_RUNS: Final = ("mean", "best", "median", "deviation")
+CURVES: Final = ("train.loss", "test.loss", "test.error")
+"""Figures of every record of a run that are kept."""
 NOT_SETTINGS: Final = frozenset({"seed"})
 KNOWN: Final = frozenset(field.name for field in dataclasses.fields(Settings)) - NOT_SETTINGS
 
@@ -51,7 +54,7 @@ class Scale:
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
     """``figure`` of the row ``less`` should be smaller than ``factor`` times that of the row ``more``, by paired
-    runs."""
+    runs; ``of_more``: the figure of ``more`` where it is another one."""
 
     id: str
     statement: str
@@ -60,6 +63,18 @@ class Expectation:
     less: str
     more: str
     factor: float = 1.0
+    of_more: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """Of which rows the trained weight of a layer is kept as a picture (see ``training.pictures``): its first inputs
+    and units."""
+
+    layer: str
+    rows: tuple[str, ...]
+    inputs: int = 20
+    units: int = 50
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +84,9 @@ class Experiment:
     ``columns`` maps a printed column to the dotted path of our figure in the last record of a run (``test.error``),
     given as the paper gives it by ``units`` (``"%"`` for a share times 100).  ``over_runs``: a column's figure over the
     runs of a row where it is not their mean (``"best"``, ``"median"``, ``"deviation"``).  ``decided``: what the text
-    leaves open and how it is read.  ``printed_runs``: of how many runs a printed cell is.  ``ValueError`` for unknown
-    settings, scales, rows and columns, and for names used twice.
+    leaves open and how it is read.  ``printed_runs``: of how many runs a printed cell is.  ``finals``: names of what is
+    measured of the trained network beside the record (see ``training.finals``); ``picture``: which weight is shown.
+    ``ValueError`` for unknown settings, scales, rows, columns and finals, and for names used twice.
     """
 
     id: str
@@ -86,6 +102,8 @@ class Experiment:
     expectations: tuple[Expectation, ...] = ()
     decided: tuple[str, ...] = ()
     printed_runs: int = 1
+    finals: tuple[str, ...] = ()
+    picture: Picture | None = None
 
     def __post_init__(self) -> None:
         names = [variant.name for variant in self.variants]
@@ -94,16 +112,19 @@ class Experiment:
         _known(self, "units", self.units, self.columns)
         _known(self, "columns", self.over_runs, self.columns)
         _known(self, "figures over runs", self.over_runs.values(), OVER_RUNS)
+        _known(self, "finals", self.finals, FINALS)
         of_scales = [given for s in self.scales.values() for given in (s.settings, *s.rows.values())]
         for given in (self.settings, *(v.settings for v in self.variants), *of_scales):
             _known(self, "settings", given, KNOWN)
         for scale in self.scales.values():
             _known(self, "rows", scale.rows, names)
+        _known(self, "rows", self.picture.rows if self.picture else (), names)
         for variant in self.variants:
             _known(self, "columns", variant.printed, self.columns)
         for expectation in self.expectations:
             _known(self, "rows", (expectation.less, expectation.more), names)
-            _known(self, "figures", (expectation.figure,), set(self.columns.values()))
+            figures = filter(None, (expectation.figure, expectation.of_more))
+            _known(self, "figures", figures, set(self.columns.values()))
 
     def of(self, variant: Variant, scale: Scale, seed: int) -> Settings:
         """The settings of one run: the experiment's, over them the scale's, over them the row's, and last

@@ -1,4 +1,4 @@
-"""The runs of an experiment as its table: our cell beside the printed one, and a verdict for each claim on training.
+"""The runs of an experiment as its table: our cell beside the printed one; claims on training see ``expected``.
 
 A cell is the mean over runs with Student's 95 % interval.  The printed number, of r runs itself, lies where a mean of r
 further runs would be expected when |mean − printed| ≤ t_{n−1} s √(1/n + 1/r) + half of its last digit, with the level
@@ -16,16 +16,14 @@ from typing import Any, Final
 from scipy import stats
 
 from wnverify.experiments import statistics
-from wnverify.experiments.experiment import Expectation, Experiment, Variant
-from wnverify.experiments.trials import CURVES, plain_name
+from wnverify.experiments.expected import Runs, expected
+from wnverify.experiments.experiment import CURVES, Experiment, Variant
+from wnverify.experiments.trials import plain_name
 from wnverify.finding import Evidence, Finding, Json, Verdict, number
 
 PAPER_SCALE: Final = "paper"
 LARGER_IS_BETTER: Final = ("overall", "mean_class", "top5")
 _NUMBER: Final = re.compile(r"[-+]?\d+(?:\.(\d+))?")
-
-Runs = Mapping[str, Mapping[int, Mapping[str, Any]]]
-"""Row → seed → the figures of its trial."""
 
 
 def table(experiment: Experiment, scale: str, trials: Sequence[Finding]) -> list[Finding]:
@@ -37,7 +35,7 @@ def table(experiment: Experiment, scale: str, trials: Sequence[Finding]) -> list
         for position, variant in enumerate(experiment.variants)
         if variant.name in runs
     ]
-    return [*rows, *_expected(experiment, scale, runs)]
+    return [*rows, *expected(experiment, scale, runs)]
 
 
 def runs_of(experiment: Experiment, scale: str, trials: Sequence[Finding]) -> Runs:
@@ -77,6 +75,8 @@ def _row(
         "curves": _bands(whole),
         "settings": {name: value for name, value in settings.items() if value not in (None, "", 0.0, {}, False)},
     }
+    if pictured := [{"seed": seed, **told["picture"]} for seed, told in whole.items() if "picture" in told]:
+        figures["picture"] = pictured[0]
     verdict, message = _judged(scale, cells, len(diverged), told_all=not experiment.decided)
     route = Evidence(route="simulation", verdict=verdict, figures=figures, note=experiment.scales[scale].reading)
     return Finding(
@@ -164,64 +164,6 @@ def _bands(runs: Mapping[int, Mapping[str, Any]]) -> Json:
             "largest": [max(at) for at in points],
         }
     return bands
-
-
-def _expected(experiment: Experiment, scale: str, runs: Runs) -> list[Finding]:
-    """Every expectation of the experiment; Holm's correction is over those that could be compared."""
-    asked = [e for e in experiment.expectations if e.less in runs and e.more in runs]
-    compared: dict[str, statistics.Paired] = {}
-    why: dict[str, str] = {}
-    for expectation in asked:
-        try:
-            compared[expectation.id] = _paired(expectation, runs)
-        except ValueError as error:
-            why[expectation.id] = str(error)
-    decided = dict(zip(compared, statistics.verdicts(list(compared.values())), strict=True))
-    needed = statistics.least_pairs(len(compared)) if compared else 0
-    made = []
-    for expectation in asked:
-        seen = compared.get(expectation.id)
-        verdict = decided.get(expectation.id, Verdict.UNDECIDED)
-        message = why.get(expectation.id, "")
-        figures: dict[str, Json] = {"factor": expectation.factor, "scale": scale}
-        if seen is not None:
-            message = f"difference {_short(seen.mean)}, 95 % interval {_short(seen.low)} to {_short(seen.high)}"
-            if seen.pairs < needed:
-                message += f"; {seen.pairs} pairs cannot decide {len(compared)} claims, {needed} can"
-            figures |= {"mean": seen.mean, "low": seen.low, "high": seen.high, "pairs": seen.pairs}
-            figures |= {"p_less": seen.p_less, "p_greater": seen.p_greater, "claims": len(compared)}
-        made.append(
-            Finding(
-                kind="experiment",
-                id=f"experiment/{experiment.id}/{scale}.expected/{plain_name(expectation.id)}",
-                subject=experiment.id,
-                check=f"{scale}.expected",
-                verdict=verdict,
-                statement=expectation.statement,
-                message=message,
-                conditions=(
-                    f"scale {scale}: data {experiment.scales[scale].data}",
-                    f"paired by seed: {expectation.figure} of {expectation.less} minus {expectation.factor:g} times "
-                    f"that of {expectation.more}",
-                ),
-                routes=(Evidence(route="simulation", verdict=verdict, figures=figures),),
-                place=expectation.place,
-                strength="tested" if verdict is Verdict.HOLDS else None,
-            )
-        )
-    return made
-
-
-def _paired(expectation: Expectation, runs: Runs) -> statistics.Paired:
-    """The runs of both rows by seed; ``ValueError`` for those without a partner, and where one diverged."""
-    less, more = runs[expectation.less], runs[expectation.more]
-    gone = [str(seed) for side in (less, more) for seed, told in side.items() if "diverged" in told]
-    if gone:
-        raise ValueError(f"runs diverged (seeds {', '.join(sorted(set(gone)))}): a figure of the rest would be chosen")
-    if set(less) != set(more):
-        raise ValueError("the two rows were not run with the same seeds")
-    a, b = ([number(side[seed]["cells"][expectation.figure]) for seed in sorted(side)] for side in (less, more))
-    return statistics.paired(a, [expectation.factor * value for value in b])
 
 
 def _short(value: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import shutil
 import unicodedata
@@ -13,16 +14,17 @@ import numpy as np
 
 from wnverify.experiments.data.samples import Dataset, subset
 from wnverify.experiments.data.sources import load
-from wnverify.experiments.experiment import Experiment, Scale, Variant
+from wnverify.experiments.experiment import CURVES, Experiment, Scale, Variant
 from wnverify.experiments.listing import find
+from wnverify.experiments.training.finals import FINALS
 from wnverify.experiments.training.loop import DivergedError, Run, train
+from wnverify.experiments.training.pictures import picture
 from wnverify.experiments.training.settings import Settings
 from wnverify.finding import Evidence, Finding, Json, Verdict, seed_of, slug
 
 RECORDS: Final = 10
 MANY_STEPS: Final = 20
 """An epoch of at least so many steps is worth a record and a checkpoint of its own; others are recorded ten times."""
-CURVES: Final = ("train.loss", "test.loss", "test.error")
 
 
 def trial(
@@ -54,12 +56,24 @@ def trial(
             device=device,
             every=every(settings, len(data.train)),
         )
-        figures = {"cells": _cells(experiment, run), "curve": _curves(run), "steps": run.last["steps"]}
+        record = run.last | {name: look(name, run, data) for name in experiment.finals}
+        figures = {"cells": _cells(experiment, record), "curve": _curves(run), "steps": run.last["steps"]}
+        if experiment.picture is not None and row in experiment.picture.rows:
+            figures["picture"] = picture(run.model, experiment.picture)
     except DivergedError as error:
         figures = {"diverged": str(error)}
     if place is not None and place.exists():
         shutil.rmtree(place)
     return [finding_of(experiment, variant, scale, seed, figures, decided=data.decided)]
+
+
+def look(name: str, run: Run, data: Dataset) -> dict[str, Any]:
+    """What ``FINALS`` has of that name, measured of a run; ``ValueError`` for an unknown one."""
+    if name not in FINALS:
+        raise ValueError(f"name must be one of {', '.join(FINALS)}; got {name!r}")
+    module, function = FINALS[name].split(":")
+    found: dict[str, Any] = getattr(importlib.import_module(module), function)(run, data)
+    return found
 
 
 def finding_of(
@@ -153,8 +167,8 @@ def _nests(found: object) -> bool:
     return isinstance(found, Mapping)
 
 
-def _cells(experiment: Experiment, run: Run) -> dict[str, Json]:
-    return {path: figure(run.last, path) for path in sorted(set(experiment.columns.values()))}
+def _cells(experiment: Experiment, record: Mapping[str, Any]) -> dict[str, Json]:
+    return {path: figure(record, path) for path in sorted(set(experiment.columns.values()))}
 
 
 def _curves(run: Run) -> dict[str, Json]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from wnverify.finding import Finding, number
 from wnverify.report.digest import Subject
 from wnverify.report.drawing import ROLES, Drawing, new_figure, plain_settings, svg_of
+from wnverify.report.matrices import matrices
 from wnverify.report.tables import Table
 from wnverify.report.wording import short
 
@@ -86,6 +87,7 @@ class Shown:
 def shown(subject: Subject) -> Shown:
     """Tables and drawings of every scale that was run."""
     drawn = [draw(subject, scale) for scale in SCALES for draw in (boxes, learning)]
+    drawn += [matrices(subject.name, scale, rows_of(subject, scale)) for scale in SCALES]
     rows = [finding for scale in SCALES for finding, _ in rows_of(subject, scale)]
     decided = list(dict.fromkeys(said for finding in rows for said in finding.conditions))
     return Shown(tables_of(subject), [each for each in drawn if each], decided)

@@ -1,4 +1,4 @@
-"""Deep structural weight normalization, section 4: Tables 1 and 2, Figures 3 and 6."""
+"""Deep structural weight normalization, section 4: Tables 1 and 2, Figures 3 and 6; the rankings of section 3.2."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from wnverify.experiments.experiment import Expectation, Experiment, Scale, Variant
+from wnverify.experiments.published.dswn_rankings import rankings
 from wnverify.experiments.published.dswn_tables import CIFAR_10, CIFAR_100, MNIST, PIE, TABLE_1, TABLE_2
 from wnverify.experiments.published.on_digits import Rows, expected, with_short_forms
 from wnverify.experiments.training.schedules import Schedule
@@ -213,4 +214,5 @@ EXPERIMENTS: Final[tuple[Experiment, ...]] = (
     _figure_3c("bn_inception", "95.48"),
     _figure_6("cifar10", "a"),
     _figure_6("cifar100", "b"),
+    rankings({name: METHODS[name] for name in ("Standard", "OWN", OURS)}, PERCEPTRON),
 )

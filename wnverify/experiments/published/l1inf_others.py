@@ -1,11 +1,11 @@
-"""L1,∞ beside its Tables 1 and 2: Table 3, convolutions, the choice of c, sample size, depth and initial step."""
+"""L1,∞ beside its Tables 1 and 2: Table 3, Figure 3, convolutions, choice of c, sample size, depth, initial step."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from wnverify.experiments.experiment import Expectation, Experiment, Scale, Variant
+from wnverify.experiments.experiment import Expectation, Experiment, Picture, Scale, Variant
 from wnverify.experiments.published.l1inf_settings import (
     CLASSIFICATION_SETTINGS,
     FIRST_LAYER,
@@ -158,6 +158,54 @@ CONVOLUTIONS: Final = Experiment(
     ),
 )
 
+PICTURED: Final = (NO_LIMIT, "1.00", "0.30", "0.07")
+ZEROS_OF_COLUMNS: Final = {"zeros, first four inputs %": "columns.first", "zeros, all other inputs %": "columns.others"}
+MATRICES: Final = Experiment(
+    id="l1inf.figure3",
+    paper=PAPER,
+    place="Fig. 3, sec. 5.2",
+    title="The first layer's weight matrix with and without L1,∞ weight normalization",
+    settings={**CLASSIFICATION_SETTINGS, "layers": FIRST_LAYER},
+    variants=tuple(Variant(name=row(c), settings=at(c)) for c in PICTURED),
+    scales={
+        "smoke": Scale(data="classification", seeds=2, settings={"epochs": 2}),
+        "small": Scale(data="classification", seeds=7, settings={"epochs": 30}, reading="fewer steps"),
+        "paper": Scale(data="classification", seeds=TRIALS),
+    },
+    columns={**ZEROS_OF_COLUMNS, "test acc %": "test.overall"},
+    units=percent(*ZEROS_OF_COLUMNS, "test acc %"),
+    expectations=(
+        Expectation(
+            id="first_four_dense",
+            statement="At c = 0.07 the first four columns of the weight matrix have fewer zeros than the others.",
+            place="sec. 5.2",
+            figure="columns.first",
+            of_more="columns.others",
+            less=row("0.07"),
+            more=row("0.07"),
+        ),
+        Expectation(
+            id="sparser_than_free",
+            statement="Beside the first four columns the matrix at c = 0.07 is sparser than without a constraint.",
+            place="sec. 5.2",
+            figure="columns.others",
+            less=row(NO_LIMIT),
+            more=row("0.07"),
+        ),
+    ),
+    decided=(
+        UNTOLD,
+        ONLY_FIRST,
+        "Fig. 3 is in pixels: its numbers and its c are not printed; c = 0.07 as in the text, and two larger ones",
+        "the first four columns are those of the inputs that matter, a row of the matrix is a unit: the weights "
+        "without the bias, transposed to the text's Ṽ",
+        "dense and sparse are read as: fewer and more exact zeros; the picture is of the first run, 50 of "
+        "its 100 units",
+    ),
+    picture=Picture(layer=FIRST_LAYER[0], rows=tuple(map(row, PICTURED))),
+    finals=("columns",),
+)
+
 
 def _folds(name: str, settings: Mapping[str, Any], data: str, limits: tuple[str, ...], figure: str) -> Experiment:
     """The choice of c by cross-validation: a row for each c, a run for each fold."""
@@ -277,6 +325,7 @@ EXPERIMENTS: Final = (
     TABLE_3_CLASSIFICATION,
     TABLE_3_MNIST,
     TABLE_3_CIFAR,
+    MATRICES,
     CONVOLUTIONS,
     *CHOICES,
     *SUPPLEMENT,

@@ -38,11 +38,15 @@ class DivergedError(RuntimeError):
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """The trained model, and one record an epoch: epoch, steps, rate, train and test figures, monitors."""
+    """The trained model, and one record an epoch: epoch, steps, rate, train and test figures, monitors.
+
+    ``prepare`` turns a batch of the data's inputs into the network's.
+    """
 
     settings: Settings
     model: nn.Module
     history: list[dict[str, Any]]
+    prepare: Callable[[Any], Tensor]
 
     @property
     def last(self) -> dict[str, Any]:
@@ -90,7 +94,7 @@ def train(
             watch(record)
         if done:
             break
-    return Run(settings, made.model, history)
+    return Run(settings, made.model, history, made.prepare)
 
 
 def _fits(settings: Settings, data: Dataset) -> None:

@@ -65,6 +65,24 @@ METRICS: Final = (
     Metric("small weights", "share of weights of at most 0.001, biases aside", "this project", "sparsity.small"),
     Metric("parameters kept", "share of weights that are not exactly zero", "DSWN, Fig. 3", "sparsity.kept_share"),
     Metric(
+        "zeros of the first columns, of the others",
+        "share of exact zeros of the first layer's weights of the first four inputs, and of all other inputs",
+        "L1,∞, section 5.2 and Fig. 3",
+        "columns.first, columns.others",
+    ),
+    Metric(
+        "error after pruning",
+        "test error with the lower half of every hidden layer's neurons by a ranking at zero (see ``rankings``)",
+        "DSWN, sections 2.2 and 3.2",
+        ", ".join(f"rankings.{name}.half" for name in ("column_norm", "magnitude", "apoz", "taylor", "chance")),
+    ),
+    Metric(
+        "agreement of rankings",
+        "Spearman's rank correlation of a ranking with that by column norm, mean over hidden layers",
+        "DSWN, sections 2.2 and 3.2",
+        "rankings.agreement.magnitude, rankings.agreement.apoz, rankings.agreement.taylor",
+    ),
+    Metric(
         "epochs to a rival's final error",
         "first recorded epoch whose error is at most the rival's last one",
         "DSWN, sections 4.1.1, 4.2.1 and 4.2.2",
