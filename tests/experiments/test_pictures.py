@@ -77,7 +77,7 @@ def test_the_figure_is_made_of_the_findings_alone(figure_3):
     assert "".join(limited["inputs"]).count(".") > 100
     assert [len(free["inputs"]), len(free["inputs"][0])] == [20, 50]
     (subject,) = digest(document(rows, environment={}, timing={})).groups["experiment"]
-    (drawn,) = [each for each in trained.shown(subject).drawings if each.name.startswith("matrices")]
+    (drawn,) = [each for each in trained.shown(subject, {}).drawings if each.name.startswith("matrices")]
     assert drawn.rows == [(f"c = {c}", str(k), x) for c, p in (("∞", free), ("0.07", limited))
                           for k, x in enumerate(p["inputs"], start=1)]  # fmt: skip
     assert "c = ∞: 0 % of the entries shown are exactly zero; c = 0.07: " in drawn.svg

@@ -19,6 +19,8 @@ SCALES: Final = ("smoke", "small", "paper")
 OVER_RUNS: Final = ("mean", "best", "median", "deviation")
 CURVES: Final = ("train.loss", "test.loss", "test.error")
 """Figures of every record of a run that are kept."""
+EPOCHS_TO: Final = "epochs_to."
+"""Before the path of a curve: the first recorded epoch at which a run is at most where the row ``more`` ends."""
 NOT_SETTINGS: Final = frozenset({"seed"})
 KNOWN: Final = frozenset(field.name for field in dataclasses.fields(Settings)) - NOT_SETTINGS
 
@@ -54,7 +56,12 @@ class Scale:
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
     """``figure`` of the row ``less`` should be smaller than ``factor`` times that of the row ``more``, by paired
-    runs; ``of_more``: the figure of ``more`` where it is another one."""
+    runs; ``of_more``: the figure of ``more`` where it is another one.
+
+    ``figure`` may be ``epochs_to.`` with the path of a curve: how many epochs a run takes until it is at most where the
+    run of ``more`` with the same seed ends, ``more`` itself as well; ``printed`` is that number for ``less`` as the
+    paper has it.
+    """
 
     id: str
     statement: str
@@ -64,6 +71,7 @@ class Expectation:
     more: str
     factor: float = 1.0
     of_more: str = ""
+    printed: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +132,9 @@ class Experiment:
         for expectation in self.expectations:
             _known(self, "rows", (expectation.less, expectation.more), names)
             figures = filter(None, (expectation.figure, expectation.of_more))
-            _known(self, "figures", figures, set(self.columns.values()))
+            _known(self, "figures", figures, {*self.columns.values(), *(EPOCHS_TO + path for path in CURVES)})
+            if expectation.figure.startswith(EPOCHS_TO) and (expectation.of_more or expectation.factor != 1.0):
+                raise ValueError(f"{self.id}: {expectation.id} counts epochs: of_more and factor must be left out")
 
     def of(self, variant: Variant, scale: Scale, seed: int) -> Settings:
         """The settings of one run: the experiment's, over them the scale's, over them the row's, and last

@@ -11,6 +11,7 @@ from wnverify.finding import Finding, number
 from wnverify.report.digest import Subject
 from wnverify.report.drawing import ROLES, Drawing, new_figure, plain_settings, svg_of
 from wnverify.report.matrices import matrices
+from wnverify.report.speed import races, with_durations
 from wnverify.report.tables import Table
 from wnverify.report.wording import short
 
@@ -35,8 +36,9 @@ def expected(subject: Subject) -> list[Finding]:
     return [finding for finding in subject.findings if finding.check.endswith(".expected")]
 
 
-def tables_of(subject: Subject) -> list[Table]:
-    """For each scale that was run: a row, and for each column our figure with its interval beside the printed cell."""
+def tables_of(subject: Subject, timing: Mapping[str, Any]) -> list[Table]:
+    """For each scale that was run: a row, and for each column our figure with its interval beside the printed cell;
+    how long the runs took, as far as the document's ``timing`` knows; and where claims count epochs, those."""
     made = []
     for scale in SCALES:
         rows = rows_of(subject, scale)
@@ -54,7 +56,10 @@ def tables_of(subject: Subject) -> list[Table]:
         caption = (
             "Ours with its 95 % interval; after the bar what is printed: ✓ inside, ✕ further off than chance allows."
         )
-        made.append(Table(title, caption, ("row", *columns, "verdict"), lines))
+        header, lines = with_durations(("row", *columns, "verdict"), lines, [finding for finding, _ in rows], timing)
+        made.append(Table(title, caption, header, lines))
+        raced = races(subject, scale)
+        made += [raced] if raced else []
     return made
 
 
@@ -84,13 +89,13 @@ class Shown:
     decided: Sequence[str]
 
 
-def shown(subject: Subject) -> Shown:
+def shown(subject: Subject, timing: Mapping[str, Any]) -> Shown:
     """Tables and drawings of every scale that was run."""
     drawn = [draw(subject, scale) for scale in SCALES for draw in (boxes, learning)]
     drawn += [matrices(subject.name, scale, rows_of(subject, scale)) for scale in SCALES]
     rows = [finding for scale in SCALES for finding, _ in rows_of(subject, scale)]
     decided = list(dict.fromkeys(said for finding in rows for said in finding.conditions))
-    return Shown(tables_of(subject), [each for each in drawn if each], decided)
+    return Shown(tables_of(subject, timing), [each for each in drawn if each], decided)
 
 
 def is_row(finding: Finding) -> bool:

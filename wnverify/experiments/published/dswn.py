@@ -9,7 +9,7 @@ from typing import Any, Final
 from wnverify.experiments.experiment import Expectation, Experiment, Scale, Variant
 from wnverify.experiments.published.dswn_rankings import rankings
 from wnverify.experiments.published.dswn_tables import CIFAR_10, CIFAR_100, MNIST, PIE, TABLE_1, TABLE_2
-from wnverify.experiments.published.on_digits import Rows, expected, with_short_forms
+from wnverify.experiments.published.on_digits import Rows, expected, sooner, with_short_forms
 from wnverify.experiments.training.schedules import Schedule
 
 PAPER: Final = "dswn"
@@ -74,7 +74,20 @@ def _experiment(id: str, place: str, title: str, rows: Rows, paper: Scale, **giv
     )
 
 
-def _table_1(data: str, column: int, settings: Mapping[str, Any], small: Mapping[str, Any], decided: str) -> Experiment:
+OF_EPOCHS: Final = (
+    "epochs to a rival's final test error are of runs with the same seed, each from the same initial weights; that "
+    "{of} gets there in fewer epochs than the rival itself is what is tested, the printed number stands beside ours"
+)
+
+
+def _table_1(
+    data: str,
+    column: int,
+    settings: Mapping[str, Any],
+    small: Mapping[str, Any],
+    *decided: str,
+    races: tuple[tuple[str, str, str], ...] = (),
+) -> Experiment:
     return _experiment(
         f"table1.{data}",
         "Table 1, section 4.2.1",
@@ -82,10 +95,17 @@ def _table_1(data: str, column: int, settings: Mapping[str, Any], small: Mapping
         METHODS,
         Scale(data=data, seeds=RUNS, settings={"network": "mlp_6x128", "layers": PERCEPTRON, **settings}),
         printed={name: {"accuracy": cells[column]} for name, cells in TABLE_1.items()},
-        expectations=_accuracy_below("section 4.2.1", *((name, OURS) for name in METHODS if name != OURS)),
+        expectations=(
+            *_accuracy_below("section 4.2.1", *((name, OURS) for name in METHODS if name != OURS)),
+            *sooner("section 4.2.1, Fig. 4b", *races),
+        ),
         small={"network": "mlp_digits", "augmentation": "none", "epochs": 30, **small},
-        decided=(decided, "the mean is over an unknown number of runs: five, as in Table 2", OF_LAYERS),
+        decided=(*decided, "the mean is over an unknown number of runs: five, as in Table 2", OF_LAYERS),
     )
+
+
+EPOCHS: Final = {"cifar10": ((OURS, "OWN", "16"), (OURS, "WN", "10"))}
+"""Section 4.2.2, Fig. 5a: row, rival, epochs as printed."""
 
 
 def _table_2(data: str) -> Experiment:
@@ -104,8 +124,11 @@ def _table_2(data: str) -> Experiment:
             name: {"accuracy": cells[DATA[data]].mean, "deviation": cells[DATA[data]].deviation}
             for name, cells in TABLE_2.items()
         },
-        expectations=_accuracy_below("section 4.2.2", *((name, OURS) for name in rows if name != OURS)),
-        decided=(OF_CIFAR, OF_LAYERS),
+        expectations=(
+            *_accuracy_below("section 4.2.2", *((name, OURS) for name in rows if name != OURS)),
+            *sooner("section 4.2.2, Fig. 5a", *EPOCHS.get(data, ())),
+        ),
+        decided=(OF_CIFAR, OF_LAYERS, *([OF_EPOCHS.format(of=OURS)] if data in EPOCHS else [])),
     )
 
 
@@ -121,6 +144,12 @@ def _sparse(name: str, strength: str) -> dict[str, Any]:
     return {"method": name.lower(), "options": {"factor": float(strength)}, "proximal": True}
 
 
+RACES: Final = {
+    "cifar10": tuple((f"DSWN-SM, {COMPARED}", f"{rival}, {COMPARED}", "30") for rival in ("ES", "CGES")),
+}
+"""Section 4.1.1, Fig. 2a: row, rival, epochs as printed."""
+
+
 def _figure_3(data: str, part: str) -> Experiment:
     rows = {f"{name}, {s}": _sparse(name, s) for name, s in itertools.product(("DSWN-SM", "ES", "CGES"), STRENGTHS)}
     return _experiment(
@@ -130,13 +159,17 @@ def _figure_3(data: str, part: str) -> Experiment:
         rows,
         Scale(data=data, seeds=1, settings=VGG),
         columns=KEPT,
-        expectations=_accuracy_below(
-            "section 4.1.2",
-            (f"ES, {COMPARED}", f"DSWN-SM, {COMPARED}"),
-            (f"CGES, {COMPARED}", f"DSWN-SM, {COMPARED}"),
-            (f"ES, {COMPARED}", f"CGES, {COMPARED}"),
+        expectations=(
+            *_accuracy_below(
+                "section 4.1.2",
+                (f"ES, {COMPARED}", f"DSWN-SM, {COMPARED}"),
+                (f"CGES, {COMPARED}", f"DSWN-SM, {COMPARED}"),
+                (f"ES, {COMPARED}", f"CGES, {COMPARED}"),
+            ),
+            *sooner("section 4.1.1, Fig. 2a", *RACES.get(data, ())),
         ),
         decided=(
+            *([OF_EPOCHS.format(of="DSWN-SM")] if data in RACES else []),
             "which strength gave which share of parameters is not printed; the claims compare equal strengths of "
             f"{COMPARED}, the curves stand side by side",
             "ES and CGES act by their proximal operators, without which no weight is exactly zero",
@@ -206,6 +239,8 @@ EXPERIMENTS: Final[tuple[Experiment, ...]] = (
         {"epochs": 100, "batch": 256, "optimizer": "adam", "rate": 1e-3},
         {"optimizer": "adam", "rate": 1e-3, "schedule": Schedule()},
         "rate and epochs are not printed for PIE: Adam's usual 0.001, 100 epochs",
+        OF_EPOCHS.format(of=OURS),
+        races=((OURS, "OWN", "13"), (OURS, "WN", "7")),
     ),
     *map(_table_2, DATA),
     _figure_3("cifar10", "a"),

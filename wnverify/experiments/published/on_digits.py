@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from wnverify.experiments.experiment import Expectation, Scale
+from wnverify.experiments.experiment import EPOCHS_TO, Expectation, Scale
 from wnverify.experiments.statistics import least_pairs
 from wnverify.experiments.training.schedules import Schedule
 
@@ -54,6 +54,25 @@ def expected(place: str, figure: str, *claims: tuple[str, str, str, str]) -> tup
             more=more,
         )
         for name, statement, less, more in claims
+    )
+
+
+def sooner(place: str, *races: tuple[str, str, str], path: str = "test.error") -> tuple[Expectation, ...]:
+    """Expectations that a row takes fewer epochs to where a rival ends than the rival, from (row, rival, epochs as
+    printed)."""
+    said = "training loss" if path == "train.loss" else "test error"
+    return tuple(
+        Expectation(
+            id="_".join(re.findall(r"\w+", f"{row} sooner than {rival} {said}".lower())),
+            statement=f"{row} takes fewer epochs than {rival} to the final {said} of {rival}"
+            + (f" ({printed} are printed)." if printed else "."),
+            place=place,
+            figure=f"{EPOCHS_TO}{path}",
+            less=row,
+            more=rival,
+            printed=printed,
+        )
+        for row, rival, printed in races
     )
 
 

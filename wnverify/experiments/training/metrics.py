@@ -84,8 +84,8 @@ METRICS: Final = (
     ),
     Metric(
         "epochs to a rival's final error",
-        "first recorded epoch whose error is at most the rival's last one",
-        "DSWN, sections 4.1.1, 4.2.1 and 4.2.2",
+        "first recorded epoch whose error is at most the rival's last one, by paired runs; of a loss likewise",
+        "DSWN, sections 4.1.1, 4.2.1 and 4.2.2; norm loss, Figs. 3, 5 and 6",
         "epochs_to, from the curves of the runs",
     ),
     Metric("mean", "arithmetic mean over the runs of a row, with Student's 95 % interval", "all five papers", "mean"),
@@ -94,12 +94,14 @@ METRICS: Final = (
     Metric("deviation", "standard deviation over the runs of a row, with n − 1", "DSWN, Table 2", "deviation"),
     Metric(
         "hours",
-        "duration of a training run",
+        "measured duration of a training run with its evaluations, median over the runs of a row; shown in hours where "
+        "it is one at least",
         "norm loss, section V-C",
-        "not computed: it belongs to a machine, not to a run",
+        "timing.seconds",
     ),
 )
-"""One row a figure; ``where`` is a path in the record of a run, a statistic over runs, or says why there is none."""
+"""One row a figure; ``where`` is a path in the record of a run, a statistic over runs, a function of this module, or
+``timing.``: of the document's ``timing`` block, for it belongs to the machine as well."""
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 

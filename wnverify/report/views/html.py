@@ -65,7 +65,7 @@ def render(doc: Mapping[str, Any], *, loader: jinja2.BaseLoader | None = None) -
         ratios=[drawn for family in _MAPPED if (drawn := figures.ratio_map(data.groups["method"], family))],
         conditioning=[drawn for method in data.groups["method"] if (drawn := figures.conditioning(method))],
         curves=curves(data),
-        trained={group.name: trained.shown(group) for group in data.groups["experiment"]},
+        trained={group.name: trained.shown(group, doc["timing"]) for group in data.groups["experiment"]},
         short_runs=trained.short_runs(data.groups["experiment"]),
         grids=tables.grids(data),
         tables=tables.numbers(data),

@@ -171,7 +171,7 @@ def _subject(data: Digest, subject: Subject) -> list[str]:
         said = [f for f in subject.findings if not trained.is_row(f)]
         rows = [(code(f.check), tag(f), f.strength or "–", text(one_line(f.statement))) for f in said]
         lines += table(("Id", "Verdict", "Strength", "Statement"), rows)
-        lines += _trained(subject)
+        lines += _trained(data, subject)
         lines += _errata(subject)
     elif subject.kind == "check":
         lines += _families(subject)
@@ -183,9 +183,9 @@ def _subject(data: Digest, subject: Subject) -> list[str]:
     return lines
 
 
-def _trained(subject: Subject) -> list[str]:
+def _trained(data: Digest, subject: Subject) -> list[str]:
     """The tables of an experiment beside the printed ones."""
-    return [line for made in trained.tables_of(subject) for line in _table(made)]
+    return [line for made in trained.tables_of(subject, data.doc["timing"]) for line in _table(made)]
 
 
 def _errata(subject: Subject) -> list[str]:

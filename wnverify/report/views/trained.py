@@ -38,7 +38,7 @@ def sheet(console: Console, doc: Mapping[str, Any]) -> None:
     from rich.table import Table
 
     for subject in digest(doc).groups["experiment"]:
-        for made in tables_of(subject):
+        for made in tables_of(subject, doc["timing"]):
             shown = Table(title=escaped(made.title), title_justify="left", header_style="bold", show_edge=False)
             for name in made.header:
                 shown.add_column(escaped(name))
