@@ -82,6 +82,7 @@ bench: setup
 	mkdir -p reports/parts
 	$(BIN)/python benchmarks/gradient_engine.py --json reports/parts/benchmarks.gradient_engine.json
 	$(BIN)/python benchmarks/memory.py --json reports/parts/benchmarks.memory.json
+	$(BIN)/python benchmarks/norm_loss_overhead.py --json reports/parts/benchmarks.norm_loss_overhead.json
 
 # Public maps of weights, in an environment of their own; see examples/gallery/README.md.
 gallery:

@@ -25,6 +25,7 @@ DEPENDS: Final[Mapping[str, tuple[str, ...]]] = {
     "audit": _AUDIT,
     "benchmarks.gradient_engine": _NUMERICS,
     "benchmarks.memory": _NUMERICS,
+    "benchmarks.norm_loss_overhead": (*_RUN, *_METHODS, "experiments"),
     "claims": (*_RUN, *_METHODS, "experiments", "papers", "theory"),
     "device": _NUMERICS,
     **dict.fromkeys(("experiments.paper", "experiments.small", "experiments.smoke"), (*_RUN, *_METHODS, "experiments")),
