@@ -90,18 +90,17 @@ def _at(
     ``narrow``: the values in the narrower dtypes too, which hold what is unusual about V exactly.
     """
     V = small_enough(V, look.subject.domain)
+    said = str(look.subject.domain[documented]) if documented in look.subject.domain else None
     try:
         with torch.no_grad():
             W = rows(built(look, V).at(V))
     except Exception as error:  # foreign code may raise anything; what it raised is the finding
-        if documented in look.subject.domain:
+        if said is not None:
             sheet.add(name, Verdict.PASS)
-            said = f"{name}: raises {type(error).__name__}: {first_line(error)}"
-            sheet.note(f"{said}; documented: {look.subject.domain[documented]}")
+            sheet.note(f"{name}: raises {type(error).__name__}: {first_line(error)}; documented: {said}")
         else:
             refused(sheet, name, error)
         return
-    said = str(look.subject.domain[documented]) if documented in look.subject.domain else None
     of_value = _value_hazard(look, W, bad)
     wide = of_value or _gradient_hazard(look, V) or _prox_hazard(look, V)
     found: list[tuple[str | None, bool]] = [(wide, said is not None)]
