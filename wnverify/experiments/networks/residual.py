@@ -110,6 +110,11 @@ def resnet_8(shape: Sequence[int], outputs: int) -> nn.Sequential:
     return resnet(shape, outputs, 8)
 
 
+def resnet_20(shape: Sequence[int], outputs: int) -> nn.Sequential:
+    """Three blocks a stage: deep enough for what happens to a signal, small enough for short runs."""
+    return resnet(shape, outputs, 20)
+
+
 def wide_resnet(shape: Sequence[int], outputs: int, depth: int, factor: int) -> nn.Sequential:
     """6 n + 4 layers, 16 and then ``factor`` times 16, 32 and 64 channels; ``ValueError`` for another depth."""
     blocks, rest = divmod(depth - 4, 6)

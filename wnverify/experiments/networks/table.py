@@ -15,7 +15,8 @@ _HERE: Final = "wnverify.experiments.networks"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Network:
-    """``build``: module:function of (shape, outputs), or hidden layers of a perceptron; ``published`` in millions.
+    """``build``: module:function of (shape, outputs), or hidden layers of a perceptron, with
+    biases or without; ``published`` in millions.
 
     ``shape`` and ``outputs`` are those of the paper; ``counted_at`` is what the published count is for, where it is
     another number of outputs.
@@ -27,6 +28,7 @@ class Network:
     outputs: int
     build: str = ""
     hidden: tuple[int, ...] = ()
+    bias: bool = True
     reading: str = ""
     published: str = ""
     source: str = ""
@@ -142,6 +144,7 @@ NETWORKS: Final = {
         ),
         Network("cnn_digits", "short runs", (1, 8, 8), 10, f"{_HERE}.plain:cnn_digits"),
         Network("resnet_8", "short runs", (1, 8, 8), 10, f"{_HERE}.residual:resnet_8"),
+        Network("resnet_20", "short runs", (1, 8, 8), 10, f"{_HERE}.residual:resnet_20"),
         Network("wrn_10_1", "short runs", (1, 8, 8), 10, f"{_HERE}.residual:wrn_10_1"),
         Network(
             "mlp_digits",
@@ -150,6 +153,24 @@ NETWORKS: Final = {
             10,
             hidden=(48, 40, 32, 24, 16),
             reading="six layers, as DSWN's; every weight has fewer rows than columns",
+        ),
+        Network(
+            "mlp_6x128_unbiased",
+            "CWO, sec. 3.1",
+            (1, 28, 28),
+            10,
+            hidden=(128,) * 5,
+            bias=False,
+            reading="six layers as mlp_6x128, without biases as sec. 3 assumes",
+        ),
+        Network(
+            "mlp_narrowing",
+            "CWO, sec. 3.1",
+            (1, 8, 8),
+            10,
+            hidden=tuple(range(62, 30, -2)),
+            bias=False,
+            reading="sixteen hidden layers of 62, 60, … 32 units without biases; all have fewer rows than columns",
         ),
         Network("dgcnn", "CWO, Table 5", (3, 1024), 40, f"{_HERE}.dgcnn:dgcnn", reading="20 neighbours"),
     )
@@ -169,7 +190,7 @@ def build(name: str, shape: Sequence[int] | None = None, outputs: int | None = N
     row = NETWORKS[name]
     shape, outputs = tuple(shape or row.shape), outputs or row.outputs
     if not row.build:
-        return started(of_hidden(row.hidden, shape, outputs), seed)
+        return started(of_hidden(row.hidden, shape, outputs, bias=row.bias), seed)
     module, function = row.build.split(":")
     made: Any = getattr(importlib.import_module(module), function)(shape, outputs)
     return started(made, seed)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from wnverify.experiments.data.augmentation import augment, scaling_of
 from wnverify.experiments.data.samples import Dataset
 from wnverify.experiments.networks.table import build
-from wnverify.experiments.training import checkpoints, monitors
+from wnverify.experiments.training import checkpoints, monitors, signals
 from wnverify.experiments.training.checkpoints import Checkpoint
 from wnverify.experiments.training.metrics import LOSSES, evaluate
 from wnverify.experiments.training.settings import PLAIN, Settings
@@ -64,17 +64,21 @@ def train(
     every: int = 1,
     watch: Watch | None = None,
     after_step: Callable[[nn.Module, int], object] | None = None,
+    signal: bool = False,
 ) -> Run:
     """Train as ``settings`` say and return what came of it.
 
     ``folder``: where a checkpoint is written after every ``every`` epochs; ``resume`` goes on from it (from the start
     where there is none).  Figures and monitors are recorded at the same epochs and at the last.  ``watch`` gets each
-    record, ``after_step`` the model and the number of steps made.  Raises ``DivergedError`` where the loss or a weight
+    record, ``after_step`` the model and the number of steps made; with ``signal`` a record has the propagation of the
+    signal at the start and now (see ``signals``).  Raises ``DivergedError`` where the loss or a weight
     is no longer finite, ``ValueError`` for settings that do not fit the data or a checkpoint of another run.
     """
     _fits(settings, data)
     made = _Made(settings, data, device)
     made.after_step = after_step
+    # Before anything is restored: the initial weights are those that the seed gives.
+    made.signal_at_start = made.propagation() if signal else None
     begun = 0
     history: list[dict[str, Any]] = []
     if resume and folder is not None and (stored := checkpoints.load(folder, settings.to_json())) is not None:
@@ -118,6 +122,8 @@ class _Made:
         self.scaler = torch.amp.GradScaler(torch.device(device).type, enabled=settings.precision == "float16")
         self.steps = 0
         self.gradients: dict[str, dict[str, float]] = {}
+        self.sizes_at_start = monitors.sizes(self.model)
+        self.signal_at_start: dict[str, Any] | None = None
         self.after_step: Callable[[nn.Module, int], object] | None = None
 
     def prepare(self, x: Any) -> Tensor:
@@ -154,7 +160,8 @@ class _Made:
         inputs, targets = self.prepare(x), torch.as_tensor(y, device=self.device)
         self.optimizer.zero_grad()
         dtype = AUTOCAST.get(settings.precision)
-        with torch.autocast(torch.device(self.device).type, dtype, enabled=dtype is not None):
+        autocast = torch.autocast(torch.device(self.device).type, dtype, enabled=dtype is not None)
+        with autocast, monitors.retained(self.model, wanted=watched) as weights:
             scores = self.model(inputs)
         loss = LOSSES[settings.loss](scores.float(), targets)
         whole = loss
@@ -166,7 +173,8 @@ class _Made:
         if watched:
             # Before the step: a gradient has to do with the weight at which it was taken.
             self.scaler.unscale_(self.optimizer)
-            self.gradients = monitors.of_gradients(self.model, float(self.optimizer.param_groups[0]["lr"]))
+            rate = float(self.optimizer.param_groups[0]["lr"])
+            self.gradients = monitors.of_gradients(self.model, rate, weights, float(self.scaler.get_scale()))
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return float(loss.detach())
@@ -181,21 +189,29 @@ class _Made:
     def record(self, epoch: int) -> dict[str, Any]:
         """Figures and monitors after ``epoch`` epochs."""
         settings, data = self.settings, self.data
-        rate = float(self.optimizer.param_groups[0]["lr"])
         train, test = (
             evaluate(self.model, part, settings.loss, data.classes, self.prepare) for part in (data.train, data.test)
         )
         weights = monitors.of_weights(self.model)
-        return {
+        record = {
             "epoch": epoch,
             "steps": self.steps,
-            "rate": rate,
+            "rate": float(self.optimizer.param_groups[0]["lr"]),
             "train": train,
             "test": test,
             "generalization": test["loss"] - train["loss"],
             "sparsity": monitors.sparsity(self.model),
+            "parameters": monitors.of_parameters(monitors.sizes(self.model), self.sizes_at_start, self.gradients),
             "layers": {name: weights[name] | self.gradients.get(name, {}) for name in weights},
         }
+        if self.signal_at_start is not None:
+            record["signal"] = {"start": self.signal_at_start, "now": self.propagation()}
+        return record
+
+    def propagation(self) -> dict[str, Any]:
+        """How the first test samples go through the network as it is now."""
+        x, _ = self.data.test.take(range(min(signals.SAMPLES, len(self.data.test))))
+        return signals.of_signal(self.model, self.prepare(x))
 
     def checkpoint(self, epoch: int, history: list[dict[str, Any]]) -> Checkpoint:
         """The state of every object."""
