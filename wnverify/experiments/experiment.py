@@ -91,7 +91,9 @@ class Experiment:
 
     ``columns`` maps a printed column to the dotted path of our figure in the last record of a run (``test.error``),
     given as the paper gives it by ``units`` (``"%"`` for a share times 100).  ``over_runs``: a column's figure over the
-    runs of a row where it is not their mean (``"best"``, ``"median"``, ``"deviation"``).  ``decided``: what the text
+    runs of a row where it is not their mean (``"best"``, ``"median"``, ``"deviation"``).  ``over_time``: paths of
+    figures whose curves over the epochs are kept beside those of losses and errors; ``over_depth``: paths of lists, one
+    number a depth, of which those of the last record are kept (``signal.now.variance``).  ``decided``: what the text
     leaves open and how it is read.  ``printed_runs``: of how many runs a printed cell is.  ``finals``: names of what is
     measured of the trained network beside the record (see ``training.finals``); ``picture``: which weight is shown.
     ``ValueError`` for unknown settings, scales, rows, columns and finals, and for names used twice.
@@ -107,6 +109,8 @@ class Experiment:
     columns: Mapping[str, str]
     units: Mapping[str, str] = dataclasses.field(default_factory=dict)
     over_runs: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    over_time: tuple[str, ...] = ()
+    over_depth: tuple[str, ...] = ()
     expectations: tuple[Expectation, ...] = ()
     decided: tuple[str, ...] = ()
     printed_runs: int = 1
@@ -135,6 +139,11 @@ class Experiment:
             _known(self, "figures", figures, {*self.columns.values(), *(EPOCHS_TO + path for path in CURVES)})
             if expectation.figure.startswith(EPOCHS_TO) and (expectation.of_more or expectation.factor != 1.0):
                 raise ValueError(f"{self.id}: {expectation.id} counts epochs: of_more and factor must be left out")
+
+    @property
+    def signal(self) -> bool:
+        """Whether a figure is one of the propagation of the signal."""
+        return any(path.startswith("signal.") for path in (*self.columns.values(), *self.over_time, *self.over_depth))
 
     def of(self, variant: Variant, scale: Scale, seed: int) -> Settings:
         """The settings of one run: the experiment's, over them the scale's, over them the row's, and last

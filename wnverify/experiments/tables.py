@@ -17,7 +17,7 @@ from scipy import stats
 
 from wnverify.experiments import statistics
 from wnverify.experiments.expected import Runs, expected
-from wnverify.experiments.experiment import CURVES, Experiment, Variant
+from wnverify.experiments.experiment import Experiment, Variant
 from wnverify.experiments.trials import plain_name
 from wnverify.finding import Evidence, Finding, Json, Verdict, number
 
@@ -72,7 +72,8 @@ def _row(
         | {"columns": list(experiment.columns), "cells": cells},
         "runs": len(runs),
         "diverged": diverged or None,
-        "curves": _bands(whole),
+        "curves": _bands(whole, "curve", "epoch"),
+        **({"profiles": _bands(whole, "profile", "depth")} if experiment.over_depth else {}),
         "settings": {name: value for name, value in settings.items() if value not in (None, "", 0.0, {}, False)},
     }
     if pictured := [{"seed": seed, **told["picture"]} for seed, told in whole.items() if "picture" in told]:
@@ -150,13 +151,13 @@ def _conditions(experiment: Experiment, scale: str, variant: Variant) -> tuple[s
     return tuple(sentence for sentence in said if sentence)
 
 
-def _bands(runs: Mapping[int, Mapping[str, Any]]) -> Json:
-    """Mean, least and largest over the runs at each recorded epoch, where all runs have the same epochs."""
-    curves = [told["curve"] for told in runs.values()]
-    if not curves or any(curve["epoch"] != curves[0]["epoch"] for curve in curves):
+def _bands(runs: Mapping[int, Mapping[str, Any]], kind: str, axis: str) -> Json:
+    """Mean, least and largest over the runs at each point of the axis, where it is the same in all runs."""
+    curves = [told[kind] for told in runs.values()]
+    if not curves or any(curve[axis] != curves[0][axis] for curve in curves):
         return None
-    bands: dict[str, Json] = {"epoch": curves[0]["epoch"]}
-    for path in CURVES:
+    bands: dict[str, Json] = {axis: curves[0][axis]}
+    for path in [name for name in curves[0] if name != axis]:
         points = [[number(x) for x in at] for at in zip(*(curve[path] for curve in curves), strict=True)]
         bands[path] = {
             "mean": [math.fsum(at) / len(at) for at in points],

@@ -55,9 +55,13 @@ def trial(
             resume=place is not None,
             device=device,
             every=every(settings, len(data.train)),
+            signal=experiment.signal,
         )
         record = run.last | {name: look(name, run, data) for name in experiment.finals}
-        figures = {"cells": _cells(experiment, record), "curve": _curves(run), "steps": run.last["steps"]}
+        curve = _curves(experiment, run)
+        figures = {"cells": _cells(experiment, record), "curve": curve, "steps": run.last["steps"]}
+        if experiment.over_depth:
+            figures["profile"] = _profile(experiment, run)
         if experiment.picture is not None and row in experiment.picture.rows:
             figures["picture"] = picture(run.model, experiment.picture)
     except DivergedError as error:
@@ -151,6 +155,10 @@ def every(settings: Settings, samples: int) -> int:
 
 def figure(record: Mapping[str, Any], path: str) -> float:
     """The number at a dotted path of a record, whose keys may have dots; ``ValueError`` where it is missing."""
+    return float(_at(record, path))
+
+
+def _at(record: Mapping[str, Any], path: str) -> Any:
     found: Any = record
     rest = path
     while rest:
@@ -160,7 +168,7 @@ def figure(record: Mapping[str, Any], path: str) -> float:
             raise ValueError(f"a record has no figure {path!r}: at {rest!r} there is {known}")
         name = max(names, key=len)
         found, rest = found[name], rest[len(name) + 1 :]
-    return float(found)
+    return found
 
 
 def _nests(found: object) -> bool:
@@ -171,6 +179,14 @@ def _cells(experiment: Experiment, record: Mapping[str, Any]) -> dict[str, Json]
     return {path: figure(record, path) for path in sorted(set(experiment.columns.values()))}
 
 
-def _curves(run: Run) -> dict[str, Json]:
+def _curves(experiment: Experiment, run: Run) -> dict[str, Json]:
     epochs: list[Json] = [record["epoch"] for record in run.history]
-    return {"epoch": epochs, **{path: [figure(record, path) for record in run.history] for path in CURVES}}
+    paths = (*CURVES, *experiment.over_time)
+    return {"epoch": epochs, **{path: [figure(record, path) for record in run.history] for path in paths}}
+
+
+def _profile(experiment: Experiment, run: Run) -> dict[str, Json]:
+    """Lists over the depths 1, 2, … in the last record."""
+    lists = {path: [float(value) for value in _at(run.last, path)] for path in experiment.over_depth}
+    depths: list[Json] = [*range(1, 1 + max(map(len, lists.values())))]
+    return {"depth": depths, **{path: [*values] for path, values in lists.items()}}

@@ -1,4 +1,4 @@
-"""Experiments in a report: our table beside the printed one, learning curves with bands, box plots over rows."""
+"""Experiments in a report: our table beside the printed one, box plots over rows, curves over training and depth."""
 
 from __future__ import annotations
 
@@ -18,8 +18,13 @@ from wnverify.report.wording import short
 SCALES: Final = ("paper", "small", "smoke")
 SHORT: Final = "digits."
 _FIGURES: Final = ("loss_before", "loss_after", "test_error")
-_NO_CURVES: Final = 6
+_NO_CURVES: Final = 8
 """Rows of which curves are drawn, evenly over the table."""
+_LOSS: Final = "train.loss"
+_NOT_DRAWN: Final = ("epoch", _LOSS, "test.loss", "test.error")
+"""Of what is kept over training, beside the loss, which comes first."""
+_PANELS: Final = 4
+"""Box plots side by side."""
 
 
 def rows_of(subject: Subject, scale: str) -> list[tuple[Finding, Mapping[str, Any]]]:
@@ -91,11 +96,25 @@ class Shown:
 
 def shown(subject: Subject, timing: Mapping[str, Any]) -> Shown:
     """Tables and drawings of every scale that was run."""
-    drawn = [draw(subject, scale) for scale in SCALES for draw in (boxes, learning)]
+    drawn = [each for scale in SCALES for each in (boxes(subject, scale), *_lines(subject, scale))]
     drawn += [matrices(subject.name, scale, rows_of(subject, scale)) for scale in SCALES]
     rows = [finding for scale in SCALES for finding, _ in rows_of(subject, scale)]
     decided = list(dict.fromkeys(said for finding in rows for said in finding.conditions))
     return Shown(tables_of(subject, timing), [each for each in drawn if each], decided)
+
+
+def _lines(subject: Subject, scale: str) -> list[Drawing | None]:
+    """The loss over training, then what else was kept over training, and over depth."""
+    rows = [told for _, told in rows_of(subject, scale)]
+    kept = {
+        kind: list(dict.fromkeys(p for told in rows for p in told.get(kind) or {})) for kind in ("curves", "profiles")
+    }
+    over_time = [learning(subject, scale, path) for path in kept["curves"] if path not in _NOT_DRAWN]
+    return [
+        learning(subject, scale),
+        *over_time,
+        *(over_depth(subject, scale, path) for path in kept["profiles"] if path != "depth"),
+    ]
 
 
 def is_row(finding: Finding) -> bool:
@@ -130,19 +149,22 @@ def is_quiet_short_run(subject: Subject) -> bool:
 
 @plain_settings()
 def boxes(subject: Subject, scale: str) -> Drawing | None:
-    """A box for each row of each column that is printed: median, quartiles, all runs; a mark at the printed value."""
+    """A box for each row of each column that is printed, or of all where none is: median, quartiles, all runs; a mark
+    at the printed value."""
     rows = [(finding, told) for finding, told in rows_of(subject, scale) if told["table"]["cells"]]
-    columns = list(
-        dict.fromkeys(c for _, told in rows for c, cell in told["table"]["cells"].items() if cell["printed"])
-    )
+    cells = [pair for _, told in rows for pair in told["table"]["cells"].items()]
+    columns = list(dict.fromkeys([c for c, cell in cells if cell["printed"]] or [c for c, _ in cells]))
     if not columns or max(told["runs"] for _, told in rows) < 3:
         return None
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(2.2 * len(columns) + 1.2, 0.26 * len(rows) + 0.9), layout="constrained")
-    axes = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
+    wide, high = min(len(columns), _PANELS), -(-len(columns) // _PANELS)
+    figure = Figure(figsize=(2.2 * wide + 1.2, (0.26 * len(rows) + 0.9) * high), layout="constrained")
+    axes = figure.subplots(high, wide, sharey=True, squeeze=False).ravel()
+    for panel in axes[len(columns) :]:
+        panel.set_visible(False)
     data = []
-    for panel, column in zip(axes, columns, strict=True):
+    for panel, column in zip(axes, columns, strict=False):
         runs: dict[int, list[float]] = {}
         printed: dict[int, float] = {}
         for at, (_, told) in enumerate(rows):
@@ -199,21 +221,29 @@ def _draw_boxes(panel: Any, runs: Mapping[int, list[float]]) -> None:
 
 
 @plain_settings()
-def learning(subject: Subject, scale: str, path: str = "train.loss") -> Drawing | None:
+def learning(subject: Subject, scale: str, path: str = _LOSS) -> Drawing | None:
     """The mean of a figure over the runs against the epoch, row by row, with the band of all runs."""
+    return _banded(subject, scale, path, "curves", "epoch", "over training")
+
+
+@plain_settings()
+def over_depth(subject: Subject, scale: str, path: str) -> Drawing | None:
+    """The mean of a figure over the runs against the depth of the layer, with the band of all runs."""
+    return _banded(subject, scale, path, "profiles", "depth", "over depth")
+
+
+def _banded(subject: Subject, scale: str, path: str, kind: str, axis: str, along: str) -> Drawing | None:
     rows = [
-        (told["table"]["row"], told["curves"])
-        for _, told in rows_of(subject, scale)
-        if (told.get("curves") or {}).get(path)
+        (told["table"]["row"], told[kind]) for _, told in rows_of(subject, scale) if (told.get(kind) or {}).get(path)
     ]
-    if not rows or len(rows[0][1]["epoch"]) < 2:
+    if not rows or len(rows[0][1][axis]) < 2:
         return None
     step = max(1, -(-len(rows) // _NO_CURVES))
     shown = rows[::step]
     figure, axes = new_figure(4.6, 2.7 + 0.17 * len(shown))
     data = []
     for index, (name, curves) in enumerate(shown):
-        at = [number(epoch) for epoch in curves["epoch"]]
+        at = [number(epoch) for epoch in curves[axis]]
         band = {which: [number(value) for value in curves[path][which]] for which in ("mean", "least", "largest")}
         colour = ROLES[f"series-{index % 4 + 1}"]
         dashes: Any = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)))[index // 4 % 3]
@@ -223,15 +253,13 @@ def learning(subject: Subject, scale: str, path: str = "train.loss") -> Drawing 
     if min(min(number(v) for v in curves[path]["least"]) for _, curves in shown) > 0:
         axes.set_yscale("log")
         axes.minorticks_off()
-    axes.set_xlabel("epoch")
+    axes.set_xlabel(axis)
     axes.set_ylabel(path.replace(".", " "))
     axes.grid(visible=True, color=ROLES["faint"], linewidth=0.5)
     figure.legend(loc="outside upper center", ncols=2, frameon=False, fontsize=8, handlelength=2.6)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    title = f"{subject.name}: {path.replace('.', ' ')} over training, {scale} scale"
+    title = f"{subject.name}: {path.replace('.', ' ')} {along}, {scale} scale"
     caption = f"{title}.  Lines: means over runs; bands: least to largest."
-    name = f"learning-{subject.name}-{scale}-{path}"
-    return Drawing(
-        name, title, caption, svg_of(figure, name, title), ("row", "epoch", "mean", "least", "largest"), data
-    )
+    name = f"{'learning' if axis == 'epoch' else axis}-{subject.name}-{scale}-{path}"
+    return Drawing(name, title, caption, svg_of(figure, name, title), ("row", axis, "mean", "least", "largest"), data)
