@@ -1,4 +1,4 @@
-"""Constrained weight optimization (Ikami, Irie and Shibata), section 4: Tables 1 to 6."""
+"""Constrained weight optimization (Ikami, Irie and Shibata): section 4, Tables 1 to 6; sections 3.1, 3.2 and 3.5."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from wnverify.experiments.experiment import Expectation, Experiment, Scale, Variant
 from wnverify.experiments.published.cwo_ablation import table_3, table_4
+from wnverify.experiments.published.cwo_depth import DEPTHS
+from wnverify.experiments.published.cwo_discussion import reparametrization
 from wnverify.experiments.published.cwo_settings import (
     AUGMENTATIONS,
     BASELINES,
@@ -230,4 +232,6 @@ EXPERIMENTS: Final[tuple[Experiment, ...]] = (
     *map(table_4, DATA),
     _table_5(),
     _table_6(),
+    reparametrization(),
+    *DEPTHS,
 )
