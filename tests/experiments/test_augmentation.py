@@ -98,3 +98,17 @@ def test_scaling_gives_mean_zero_and_deviation_one():
     model = map_model("float32", x[:, 0].size, condition=4.0).relative
     assert (abs(out.mean(axis=(0, 2, 3))) <= model).all()
     assert (abs(out.std(axis=(0, 2, 3)) - [1, 0, 1]) <= model).all()
+
+
+def test_fast_autoaugment_comes_before_crops_and_cutout(monkeypatch):
+    """The policy acts on the whole image, the square is cleared last; each is called once."""
+    made = []
+    changes = [getattr(change, "func", change) for change in augmentation.AUGMENTATIONS["fast autoaugment and cutout"]]
+    assert changes == [augmentation.by_policy, augmentation.cropped, augmentation.mirrored, augmentation.cut_out]
+    monkeypatch.setattr(
+        augmentation,
+        "AUGMENTATIONS",
+        {"all": tuple(lambda x, rng, change=change: made.append(change) or x for change in changes)},
+    )
+    augmentation.augment("all", IMAGES, rng())
+    assert made == changes

@@ -3,8 +3,8 @@
 A change takes a batch and a NumPy generator and gives a new batch of the same dtype; images are (count, channels,
 height, width), point clouds (count, 3, points).  Sources: mirroring and random crops after padding by four pixels
 (norm loss, sec. IV; CWO, sec. 4.1.1); Cutout (DeVries and Taylor 2017, one square, centre anywhere in the image); crops
-of 8 to 100 % of the area and aspect ratio 3/4 to 4/3 (Szegedy et al. 2015); rotation about the up-axis and jitter
-(CWO, sec. 4.2.1).
+of 8 to 100 % of the area and aspect ratio 3/4 to 4/3 (Szegedy et al. 2015); Fast AutoAugment (see ``policies``);
+rotation about the up-axis and jitter (CWO, sec. 4.2.1).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from wnverify.experiments.data.policies import by_policy
 from wnverify.experiments.data.samples import Samples
 
 Batch = NDArray[Any]
@@ -106,7 +107,7 @@ def jittered(x: Batch, rng: np.random.Generator) -> Batch:
 AUGMENTATIONS: Final[dict[str, tuple[Change, ...]]] = {
     "none": (),
     "standard": (mirrored, cropped),
-    "standard and cutout": (mirrored, cropped, functools.partial(cut_out, size=16)),
+    "fast autoaugment and cutout": (by_policy, cropped, mirrored, functools.partial(cut_out, size=16)),
     "shifts": (functools.partial(cropped, padding=1),),
     "scale and aspect": (scale_and_aspect, mirrored),
     "turns and jitter": (turned, jittered),
