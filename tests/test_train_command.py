@@ -72,6 +72,33 @@ def test_what_a_run_broke_on_is_told(monkeypatch, capsys, tmp_path):
     assert "no such layer" in capsys.readouterr().out
 
 
+def test_a_run_that_serves_two_tables_is_made_once(monkeypatch, capsys, tmp_path):
+    """Tables for two data sets with one small form: one item a row and seed, and where it breaks both are told."""
+    from wnverify.finding import Verdict
+    from wnverify.runner import RunResult
+
+    given = []
+
+    def broken(items, **rest):
+        given.extend(items)
+        return RunResult(findings=[item.ending(Verdict.ERROR, "no such layer") for item in items], timing={})
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(experimenting.runner, "run", broken)
+    words = ["train", "dswn.table2.*", "--scale", "smoke", "--quiet", "--json", "out.json"]
+    assert cli.main(words) == 1
+    assert len(given) == 4 * 2
+    assert {tuple(item.arguments["also"]) for item in given if item.arguments["row"] == "WN"} == {
+        (("dswn.table2.cifar100", "WN"),)
+    }
+    found = json.loads((tmp_path / "out.json").read_text())["findings"]
+    assert sorted(f["subject"] for f in found) == ["dswn.table2.cifar10"] * 8 + ["dswn.table2.cifar100"] * 8
+    assert {f["id"].replace(f["subject"], "") for f in found if f["subject"].endswith("100")} == {
+        f["id"].replace(f["subject"], "") for f in found if f["subject"].endswith("10")
+    }
+    assert all("VGG on cifar100, " in f["statement"] for f in found if f["subject"].endswith("100"))
+
+
 @pytest.mark.parametrize("resume", [True, False], ids=["resumed", "afresh"])
 def test_checkpoints_are_kept_for_resume_alone(resume, monkeypatch, tmp_path):
     """What an interrupted run left is taken up with --resume, and thrown away without."""

@@ -11,10 +11,10 @@ from typing import Final
 
 from wnverify import runner
 from wnverify.experiments.data import sources
-from wnverify.experiments.experiment import SCALES, Experiment
+from wnverify.experiments.experiment import SCALES, Experiment, Variant
 from wnverify.experiments.listing import all_experiments, chosen, reads
 from wnverify.experiments.tables import table
-from wnverify.experiments.trials import STATEMENT, id_of
+from wnverify.experiments.trials import STATEMENT, id_of, run_of
 from wnverify.finding import Finding, Json
 from wnverify.report.standing import breaks
 from wnverify.report.views import trained
@@ -61,7 +61,7 @@ def train(arguments: argparse.Namespace) -> int:
             )
         if result.interrupted:
             return interrupted()
-        result = dataclasses.replace(result, findings=told_together(asked, arguments.scale, result.findings))
+        result = dataclasses.replace(result, findings=told_together(asked, arguments.scale, items, result.findings))
         doc = document_of(result, command, told)
         hand_out(doc, arguments, lambda doc, _: trained.sheet(console(), doc))
     if folder.exists():
@@ -71,42 +71,65 @@ def train(arguments: argparse.Namespace) -> int:
 
 
 def work(asked: Sequence[Experiment], arguments: argparse.Namespace, folder: Path) -> list[WorkItem]:
-    """One item for each row and seed; checkpoints lie in a folder of its own below ``folder``."""
-    made = []
+    """One item for each run, which serves every row and seed of these experiments that it is the run of.
+
+    Checkpoints lie in a folder of its own below ``folder``.
+    """
+    served: dict[str, list[tuple[Experiment, Variant, int]]] = {}
     for experiment in asked:
-        scale = experiment.scales[arguments.scale]
-        read = reads(experiment, arguments.scale)
-        for seed in range(arguments.seed, arguments.seed + (arguments.seeds or scale.seeds)):
+        for seed in range(
+            arguments.seed, arguments.seed + (arguments.seeds or experiment.scales[arguments.scale].seeds)
+        ):
             for variant in experiment.variants:
-                name = id_of(experiment, variant.name, arguments.scale, seed)
-                made.append(
-                    WorkItem(
-                        id=name,
-                        function="wnverify.experiments.trials:trial",
-                        arguments={
-                            "experiment_id": experiment.id,
-                            "row": variant.name,
-                            "seed": seed,
-                            "scale": arguments.scale,
-                            "directory": str(Path(arguments.data).resolve()) if read else None,
-                            "device": arguments.device,
-                            "folder": str((folder / name.removeprefix("experiment/")).resolve()),
-                        },
-                        kind="experiment",
-                        subject=experiment.id,
-                        check=f"{arguments.scale}.trial",
-                        statement=STATEMENT.format(title=experiment.title, row=variant.name),
-                        timeout_s=arguments.timeout or PATIENCE[arguments.scale],
-                        memory_mib=arguments.memory,
-                    )
-                )
-    return made
+                run = run_of(experiment, variant, arguments.scale, seed)
+                served.setdefault(run, []).append((experiment, variant, seed))
+    return [_item(rows, arguments, folder) for rows in served.values()]
 
 
-def told_together(asked: Sequence[Experiment], scale: str, found: Sequence[Finding]) -> list[Finding]:
-    """The tables' findings in place of the single runs', beside what ended otherwise."""
+def _item(rows: Sequence[tuple[Experiment, Variant, int]], arguments: argparse.Namespace, folder: Path) -> WorkItem:
+    (experiment, variant, seed), *others = rows
+    name = id_of(experiment, variant.name, arguments.scale, seed)
+    return WorkItem(
+        id=name,
+        function="wnverify.experiments.trials:trial",
+        arguments={
+            "experiment_id": experiment.id,
+            "row": variant.name,
+            "seed": seed,
+            "scale": arguments.scale,
+            "directory": str(Path(arguments.data).resolve()) if reads(experiment, arguments.scale) else None,
+            "device": arguments.device,
+            "folder": str((folder / name.removeprefix("experiment/")).resolve()),
+            "also": [(other.id, row.name) for other, row, _ in others],
+        },
+        kind="experiment",
+        subject=experiment.id,
+        check=f"{arguments.scale}.trial",
+        statement=STATEMENT.format(title=experiment.title, row=variant.name),
+        timeout_s=arguments.timeout or PATIENCE[arguments.scale],
+        memory_mib=arguments.memory,
+    )
+
+
+def told_together(
+    asked: Sequence[Experiment], scale: str, items: Sequence[WorkItem], found: Sequence[Finding]
+) -> list[Finding]:
+    """The tables' findings in place of the single runs', beside what ended otherwise, told of every row it served."""
     trials = [finding for finding in found if finding.routes]
     ended = [finding for finding in found if not finding.routes]
+    of_items, of_names = {item.id: item for item in items}, {experiment.id: experiment for experiment in asked}
+    for finding in list(ended):
+        given = of_items[finding.id].arguments
+        for name, row in given["also"]:
+            where = of_names[name]
+            ended.append(
+                dataclasses.replace(
+                    finding,
+                    id=id_of(where, row, scale, given["seed"]),
+                    subject=name,
+                    statement=STATEMENT.format(title=where.title, row=row),
+                )
+            )
     tables = [finding for experiment in asked for finding in table(experiment, scale, trials)]
     return sorted([*ended, *tables], key=lambda finding: finding.id)
 

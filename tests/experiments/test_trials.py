@@ -269,3 +269,41 @@ def test_a_foreign_id_is_refused(monkeypatch):
     monkeypatch.setattr(cwn, "EXPERIMENTS", (made(id="dswn.table1"),))
     with pytest.raises(ValueError, match=r"id must be cwn\.WORD"):
         listing.of_module("cwn")
+
+
+def test_one_run_serves_all_its_rows(planted, monkeypatch):
+    """A row of another experiment with the same run has a finding with its own columns; one of another run is told."""
+    other = made(
+        id="cwn.other",
+        columns={"loss": "test.loss"},
+        units={},
+        expectations=(),
+        variants=(Variant(name="Z"),),
+        scales={"smoke": planted.scales["smoke"]},
+    )
+    monkeypatch.setattr(trials, "find", {"cwn.planted": planted, "cwn.other": other}.__getitem__)
+    count, right = [], trials.train
+    monkeypatch.setattr(trials, "train", lambda *args, **given: count.append(1) or right(*args, **given))
+    first, second = trials.trial("cwn.planted", "A", 0, "smoke", also=[("cwn.other", "Z")])
+    assert count == [1]
+    assert second.id == "experiment/cwn.other/smoke.trial/Z,seed=0"
+    assert set(second.routes[0].figures["cells"]) == {"test.loss"}
+    assert second.routes[0].figures["curve"] == first.routes[0].figures["curve"]
+    (alone,) = trials.trial("cwn.other", "Z", 0, "smoke")
+    assert dumps(alone.to_json()) == dumps(second.to_json())
+    with pytest.raises(ValueError, match=r"same run as cwn\.planted, A; got \[\('cwn\.planted', 'B = ∞'\)\]"):
+        trials.trial("cwn.planted", "A", 0, "smoke", also=[("cwn.planted", "B = ∞")])
+
+
+def test_what_makes_a_run_another():
+    """Data, options, samples, settings and seed; limits of a row and of the scale are one limit."""
+
+    def run(seed=0, own=None, **changes):
+        scale = Scale(**{"data": "digits", "seeds": 2, "samples": 64} | changes)
+        experiment = made(scales={"smoke": scale}, variants=(Variant(name="A", samples=own),), expectations=())
+        return trials.run_of(experiment, experiment.variants[0], "smoke", seed)
+
+    same = {run(), run(own=64), run(own=64, samples=None), run(own=64, samples=90), run(seeds=5)}
+    assert len(same) == 1
+    others = [run(seed=1), run(own=32), run(data="mnist"), run(options={"folds": 3}), run(settings={"rate": 0.1})]
+    assert len({*same, *others}) == 1 + len(others)

@@ -6,7 +6,7 @@ import importlib
 import math
 import shutil
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from wnverify.experiments.training.finals import FINALS
 from wnverify.experiments.training.loop import DivergedError, Run, train
 from wnverify.experiments.training.pictures import picture
 from wnverify.experiments.training.settings import Settings
-from wnverify.finding import Evidence, Finding, Json, Verdict, seed_of, slug
+from wnverify.finding import Evidence, Finding, Json, Verdict, dumps, seed_of, slug
 
 RECORDS: Final = 10
 MANY_STEPS: Final = 20
@@ -35,18 +35,24 @@ def trial(
     directory: str | None = None,
     device: str = "cpu",
     folder: str | None = None,
+    also: Sequence[tuple[str, str]] = (),
 ) -> list[Finding]:
     """Train one row once; the finding has every column's figure and the learning curves, or how the run diverged.
 
     ``directory``: where the data are read; ``folder``: where checkpoints are written, taken up where there is one, and
-    removed at the end.  ``ValueError`` for an unknown experiment, row or scale.
+    removed at the end.  ``also``: rows (experiment, row) that this very run serves too (see ``run_of``), each with a
+    finding of its own.  ``ValueError`` for an unknown experiment, row or scale, and for a row of another run.
     """
     experiment = find(experiment_id)
     variant, used = row_of(experiment, row), scale_of(experiment, scale)
+    served = [(experiment, variant), *((other, row_of(other, name)) for other, name in _found(also))]
+    same = run_of(experiment, variant, scale, seed)
+    if wrong := [(e.id, v.name) for e, v in served if run_of(e, v, scale, seed) != same]:
+        raise ValueError(f"also must be rows of the same run as {experiment.id}, {row}; got {wrong}")
     settings = experiment.of(variant, used, seed)
     data = samples_of(variant, used, seed, directory)
     place = Path(folder) if folder else None
-    figures: dict[str, Json] = {}
+    run, diverged = None, ""
     try:
         run = train(
             settings,
@@ -57,18 +63,24 @@ def trial(
             every=every(settings, len(data.train)),
             signal=experiment.signal,
         )
-        record = run.last | {name: look(name, run, data) for name in experiment.finals}
-        curve = _curves(experiment, run)
-        figures = {"cells": _cells(experiment, record), "curve": curve, "steps": run.last["steps"]}
-        if experiment.over_depth:
-            figures["profile"] = _profile(experiment, run)
-        if experiment.picture is not None and row in experiment.picture.rows:
-            figures["picture"] = picture(run.model, experiment.picture)
     except DivergedError as error:
-        figures = {"diverged": str(error)}
+        diverged = str(error)
     if place is not None and place.exists():
         shutil.rmtree(place)
-    return [finding_of(experiment, variant, scale, seed, figures, decided=data.decided)]
+    told = [{"diverged": diverged} if run is None else _figures(e, v, run, data) for e, v in served]
+    return [finding_of(*row, scale, seed, of, decided=data.decided) for row, of in zip(served, told, strict=True)]
+
+
+def _found(rows: Sequence[tuple[str, str]]) -> list[tuple[Experiment, str]]:
+    return [(find(name), row) for name, row in rows]
+
+
+def run_of(experiment: Experiment, variant: Variant, scale: str, seed: int) -> str:
+    """All that decides a run, as text: rows of one text, of whatever experiments, are one run."""
+    used = scale_of(experiment, scale)
+    samples = min((n for n in (used.samples, variant.samples) if n), default=None)
+    settings = experiment.of(variant, used, seed).to_json()
+    return dumps([used.data, dict(used.options), samples, settings, experiment.signal])
 
 
 def look(name: str, run: Run, data: Dataset) -> dict[str, Any]:
@@ -173,6 +185,18 @@ def _at(record: Mapping[str, Any], path: str) -> Any:
 
 def _nests(found: object) -> bool:
     return isinstance(found, Mapping)
+
+
+def _figures(experiment: Experiment, variant: Variant, run: Run, data: Dataset) -> dict[str, Json]:
+    """What the finding of a row says of a run: cells, curves and, where they are asked for, profiles and a picture."""
+    record = run.last | {name: look(name, run, data) for name in experiment.finals}
+    curve = _curves(experiment, run)
+    figures: dict[str, Json] = {"cells": _cells(experiment, record), "curve": curve, "steps": run.last["steps"]}
+    if experiment.over_depth:
+        figures["profile"] = _profile(experiment, run)
+    if experiment.picture is not None and variant.name in experiment.picture.rows:
+        figures["picture"] = picture(run.model, experiment.picture)
+    return figures
 
 
 def _cells(experiment: Experiment, record: Mapping[str, Any]) -> dict[str, Json]:
