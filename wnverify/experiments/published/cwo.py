@@ -19,6 +19,7 @@ from wnverify.experiments.published.cwo_settings import (
     NOISE,
     OF_FASTAA,
     OF_RUNS,
+    OF_SMALL_NOISE,
     OF_STANDARDIZATION,
     OF_THE_BASELINES,
     OF_THE_NOISE,
@@ -26,8 +27,10 @@ from wnverify.experiments.published.cwo_settings import (
     PAPER,
     SMALL_EPOCHS,
     SMALL_NETWORKS,
+    SMALL_NOISE,
     methods_of,
     paper_rows,
+    small_noise,
     small_rows,
 )
 from wnverify.experiments.published.cwo_tables import METHODS, TABLE1, TABLE2, TABLE5, TABLE6, Accuracies, Setting
@@ -72,7 +75,11 @@ def _table_1(cell: Setting) -> Experiment:
             for name, given in methods_of(METHODS).items()
         ),
         scales=with_short_forms(
-            paper, claims, {"network": small, "epochs": SMALL_EPOCHS}, small_rows(METHODS, small, NOISE[network])
+            paper,
+            claims,
+            {"network": small, "epochs": SMALL_EPOCHS},
+            small_rows(METHODS, small, small_noise(NOISE[network], network)),
+            OF_SMALL_NOISE if SMALL_NOISE[network] < 1 else "",
         ),
         columns=ERROR,
         units={"Top-1 error": "%"},
@@ -92,13 +99,16 @@ def _table_2(label: str) -> Experiment:
         ),
         ("bn_degrades", "The error of BN grows in small batches.", "BN, B = 128", "BN, B = 4"),
     )
-    of_paper, of_small = {}, {}
+    of_paper: dict[str, dict[str, Any]] = {}
+    of_small: dict[str, dict[str, Any]] = {}
     for batch in BATCHES:
         for name, of in (("Ours", OURS), ("BN", BASELINES)):
             given = of[network]
             of_paper[f"{name}, B = {batch}"] = {**given, "rate": given["rate"] * batch / 128}
             # At 128 four times the short runs' usual rate, which is for batches of 32.
             of_small[f"{name}, B = {batch}"] = {"rate": 0.2 * batch / 128}
+            if name == "Ours":
+                of_small[f"{name}, B = {batch}"]["options"] = small_noise(NOISE[network], network)
     paper = Scale(
         data=data,
         seeds=1,
@@ -120,7 +130,9 @@ def _table_2(label: str) -> Experiment:
             )
             for name, batch in itertools.product(of_method, BATCHES)
         ),
-        scales=with_short_forms(paper, claims, {"network": "wrn_10_1"}, of_small),
+        scales=with_short_forms(
+            paper, claims, {"network": "wrn_10_1", "epochs": SMALL_EPOCHS}, of_small, OF_SMALL_NOISE
+        ),
         columns=ERROR,
         units={"Top-1 error": "%"},
         expectations=claims,

@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from wnverify.experiments.experiment import Expectation, Experiment, Scale, Variant
-from wnverify.experiments.published.cwo_settings import CIFAR, DATA, ERROR, OF_RUNS, OURS, PAPER, SMALL_EPOCHS
+from wnverify.experiments.published.cwo_settings import (
+    CIFAR,
+    DATA,
+    ERROR,
+    OF_RUNS,
+    OF_SMALL_NOISE,
+    OURS,
+    PAPER,
+    SMALL_EPOCHS,
+    small_noise,
+)
 from wnverify.experiments.published.cwo_tables import TABLE3, TABLE4
 from wnverify.experiments.published.on_digits import expected, with_short_forms
 
@@ -42,7 +52,13 @@ def _ablated(table: str, data: str, rows: dict[str, tuple[dict[str, Any], str]],
         variants=tuple(
             Variant(name=name, settings=own, printed={"Top-1 error": cell}) for name, (own, cell) in rows.items()
         ),
-        scales=with_short_forms(Scale(data=data, seeds=1, settings=settings), claims, SMALL),
+        scales=with_short_forms(
+            Scale(data=data, seeds=1, settings=settings),
+            claims,
+            SMALL,
+            {name: {"options": small_noise(own["options"], network)} for name, (own, _) in rows.items()},
+            OF_SMALL_NOISE,
+        ),
         columns=ERROR,
         units={"Top-1 error": "%"},
         expectations=claims,

@@ -12,6 +12,7 @@ from wnverify.experiments.published.l1inf_settings import (
     FIRST_LAYER,
     PAPER,
     REGRESSION_SETTINGS,
+    SHORTER,
     SPARSITY,
     ZEROS,
     at,
@@ -20,6 +21,7 @@ from wnverify.experiments.published.l1inf_settings import (
     row,
 )
 from wnverify.experiments.published.l1inf_tables import NO_LIMIT, TABLE_1, TABLE_2, TRIALS
+from wnverify.experiments.statistics import least_pairs
 
 REGRESSION: Final = Experiment(
     id="l1inf.table1",
@@ -42,7 +44,7 @@ REGRESSION: Final = Experiment(
     ),
     scales={
         "smoke": Scale(data="regression", seeds=2, settings={"epochs": 2}),
-        "small": Scale(data="regression", seeds=5, settings={"epochs": 60}, reading="a quarter of the steps"),
+        "small": Scale(data="regression", seeds=least_pairs(10), **SHORTER["regression"]),
         "paper": Scale(data="regression", seeds=TRIALS),
     },
     columns={"train err": "train.loss", "test err": "test.loss", "gen err": "generalization", **ZEROS},
@@ -118,7 +120,7 @@ def classification(
         ),
         scales={
             "smoke": Scale(data="classification", seeds=2, settings={"epochs": 2}),
-            "small": Scale(data="classification", seeds=5, settings={"epochs": 30}, reading="fewer steps"),
+            "small": Scale(data="classification", seeds=least_pairs(9), **SHORTER["classification"]),
             "paper": Scale(data="classification", seeds=TRIALS),
         },
         columns={**CLASSIFICATION_COLUMNS, **zeros},
