@@ -42,7 +42,8 @@ reference: parts
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-# What needs an accelerator: the shared tests of every method on it, and the numerics lab, into one results file.  Where
+# What needs an accelerator: the shared tests of every method on it, an experiment at small scale (24 runs of drawn data,
+# so that scikit-learn is not needed) as a part of its own, and the numerics lab, into one results file.  Where
 # no environment of our own can be made (no network), or where GPU_PYTHON names an interpreter, with the packages that
 # are installed there: torch from 2.9 on, numpy, scipy, sympy, hypothesis, pytest, jaxtyping, psutil, rich, jinja2,
 # matplotlib; without python-flint the enclosures are unsupported.
@@ -60,6 +61,9 @@ gpu:
 	else echo "python-flint is not installed: tests/theory is left out, enclosures are unsupported"; fi; \
 	if $$python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then \
 		$$python -m pytest -m gpu $$tests || exit 1; \
+		mkdir -p reports/parts; \
+		$$python -m wnverify train l1inf.depth --scale small --device cuda --workers $(GPU_WORKERS) --memory 16384 \
+			--json reports/parts/experiments.device.json >/dev/null || exit 1; \
 	else \
 		echo "no GPU that PyTorch can use: tests that need one are left out, its findings are unsupported"; \
 		results=reports/latest/device.json; \

@@ -99,6 +99,39 @@ def test_a_run_that_serves_two_tables_is_made_once(monkeypatch, capsys, tmp_path
     assert all("VGG on cifar100, " in f["statement"] for f in found if f["subject"].endswith("100"))
 
 
+def test_a_run_on_a_device_is_a_part_of_its_own(monkeypatch, tmp_path):
+    """It stands in a report beside the processor's: no finding has the same id, and the device is what was asked."""
+    from wnverify.experiments.trials import CURVES, finding_of, row_of
+    from wnverify.report import results
+    from wnverify.runner import RunResult
+
+    def trained(items, **rest):
+        found = []
+        for item in items:
+            given = item.arguments
+            experiment = all_experiments(["l1inf"])[given["experiment_id"]]
+            told = {
+                "cells": dict.fromkeys(experiment.columns.values(), 0.5),
+                "curve": {"epoch": [1], **{path: [0.5] for path in CURVES}},
+            }
+            found.append(finding_of(experiment, row_of(experiment, given["row"]), given["scale"], given["seed"], told))
+        return RunResult(findings=found, timing={})
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(experimenting, "_check_device", lambda device: None)
+    monkeypatch.setattr(experimenting.runner, "run", trained)
+    words = ["train", "l1inf.depth", "--scale", "smoke", "--quiet", "--json"]
+    assert cli.main([*words, "here.json"]) == 0
+    assert cli.main([*words, "there.json", "--device", "cuda"]) == 0
+    here, there = (results.read(tmp_path / f"{name}.json") for name in ("here", "there"))
+    assert [f["id"].replace("@cuda", "") for f in there["findings"]] == [f["id"] for f in here["findings"]]
+    assert {f["subject"] for f in there["findings"]} == {"l1inf.depth@cuda"}
+    assert list(there["parts"]) == ["experiments.device"]
+    assert there["parts"]["experiments.device"]["asked"]["device"] == "cuda"
+    both = results.take_part({**here, "findings": []}, here, there)
+    assert len(both["findings"]) == 2 * len(here["findings"])
+
+
 @pytest.mark.parametrize("resume", [True, False], ids=["resumed", "afresh"])
 def test_checkpoints_are_kept_for_resume_alone(resume, monkeypatch, tmp_path):
     """What an interrupted run left is taken up with --resume, and thrown away without."""

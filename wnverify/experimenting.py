@@ -27,6 +27,8 @@ WARM: Final = (
     "wnverify.experiments.trials",
     "wnverify.methods.application.apply",
 )
+ON_DEVICE: Final = "experiments.device"
+"""The part that a run on another device is: beside those of the processor, whose findings have other names."""
 PATIENCE: Final[Mapping[str, float]] = {"smoke": 300.0, "small": 3600.0, "paper": 30 * 86400.0}
 """Seconds that one run may take."""
 
@@ -49,7 +51,7 @@ def train(arguments: argparse.Namespace) -> int:
         told["seed"] = arguments.seed
     if arguments.device != "cpu":
         told["device"] = arguments.device
-    command = f"experiments.{arguments.scale}"
+    command = f"experiments.{arguments.scale}" if arguments.device == "cpu" else ON_DEVICE
     with journal_of(command, told, arguments) as journal:
         folder = journal.path.with_suffix("")
         if not arguments.resume and folder.exists():
@@ -62,6 +64,8 @@ def train(arguments: argparse.Namespace) -> int:
         if result.interrupted:
             return interrupted()
         result = dataclasses.replace(result, findings=told_together(asked, arguments.scale, items, result.findings))
+        if arguments.device != "cpu":
+            result = dataclasses.replace(result, findings=elsewhere(result.findings, arguments.device))
         doc = document_of(result, command, told)
         hand_out(doc, arguments, lambda doc, _: trained.sheet(console(), doc))
     if folder.exists():
@@ -132,6 +136,18 @@ def told_together(
             )
     tables = [finding for experiment in asked for finding in table(experiment, scale, trials)]
     return sorted([*ended, *tables], key=lambda finding: finding.id)
+
+
+def elsewhere(found: Sequence[Finding], device: str) -> list[Finding]:
+    """The findings of a run on a device, whose subject and id end on its name (``l1inf.depth@cuda``)."""
+    return [
+        dataclasses.replace(
+            finding,
+            id=finding.id.replace(f"/{finding.subject}/", f"/{finding.subject}@{device}/", 1),
+            subject=f"{finding.subject}@{device}",
+        )
+        for finding in found
+    ]
 
 
 def _check(asked: Sequence[Experiment], arguments: argparse.Namespace) -> None:

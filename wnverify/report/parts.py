@@ -20,6 +20,7 @@ from wnverify.finding import Verdict
 _RUN: Final = ("child", "finding", "fingerprint", "guard", "quietly", "runner", "supervisor", "workitem")
 _METHODS: Final = ("methods", "oracles", "primitives")
 _NUMERICS: Final = (*_RUN, *_METHODS, "numerics")
+_EXPERIMENTS: Final = (*_RUN, *_METHODS, "experiments")
 _AUDIT: Final = (*_NUMERICS, "auditing", "strategies")
 DEPENDS: Final[Mapping[str, tuple[str, ...]]] = {
     "audit": _AUDIT,
@@ -28,7 +29,7 @@ DEPENDS: Final[Mapping[str, tuple[str, ...]]] = {
     "benchmarks.norm_loss_overhead": (*_RUN, *_METHODS, "experiments"),
     "claims": (*_RUN, *_METHODS, "experiments", "papers", "theory"),
     "device": _NUMERICS,
-    **dict.fromkeys(("experiments.paper", "experiments.small", "experiments.smoke"), (*_RUN, *_METHODS, "experiments")),
+    **dict.fromkeys((f"experiments.{name}" for name in ("device", "paper", "small", "smoke")), _EXPERIMENTS),
     "gallery": _AUDIT,
     "numerics": _NUMERICS,
     "selftest": (*_AUDIT, "faults"),
