@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+from wnverify.experiments.data import augmentation
 from wnverify.experiments.data.samples import Arrays
 from wnverify.experiments.data.sources import load
-from wnverify.experiments.training import checkpoints, monitors
+from wnverify.experiments.training import checkpoints, loop, monitors
 from wnverify.experiments.training.checkpoints import CheckpointError
 from wnverify.experiments.training.loop import DivergedError, train
 from wnverify.experiments.training.metrics import evaluate
@@ -75,6 +76,22 @@ def test_a_proximal_operator_makes_zeros(digits):
     assert shares[0] < shares[1] == 1.0
     with pytest.raises(ValueError, match="proximal is for penalties; got 'cwn'"):
         train(small(proximal=True, method="cwn"), digits)
+
+
+def test_cutout_leaves_the_mean_colour(digits, monkeypatch):
+    """Squares of zeros in the scaled training batch, all else as in evaluation; never black before scaling."""
+    monkeypatch.setitem(augmentation.AUGMENTATIONS, "fast autoaugment and cutout", ())
+    x = np.random.default_rng(0).integers(1, 256, (6, 1, 40, 40)).astype(np.uint8)
+    data = dataclasses.replace(digits, train=Arrays(x, np.arange(6)), test=Arrays(x, np.arange(6)), shape=(1, 40, 40))
+    made = loop._Made(small(augmentation="fast autoaugment and cutout", network="cnn_digits"), data, "cpu")
+    seen, plain = made.prepare(x, np.random.default_rng(1)), made.prepare(x)
+    assert not (plain == 0).any()
+    cleared = seen == 0
+    assert torch.equal(seen[~cleared], plain[~cleared])
+    for image in cleared[:, 0]:
+        rows, columns = image.any(1).nonzero(), image.any(0).nonzero()
+        assert image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
+        assert 8 <= len(rows) <= 16
 
 
 def test_seeds_differ(digits):

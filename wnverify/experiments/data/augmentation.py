@@ -2,9 +2,9 @@
 
 A change takes a batch and a NumPy generator and gives a new batch of the same dtype; images are (count, channels,
 height, width), point clouds (count, 3, points).  Sources: mirroring and random crops after padding by four pixels
-(norm loss, sec. IV; CWO, sec. 4.1.1); Cutout (DeVries and Taylor 2017, one square, centre anywhere in the image); crops
-of 8 to 100 % of the area and aspect ratio 3/4 to 4/3 (Szegedy et al. 2015); Fast AutoAugment (see ``policies``);
-rotation about the up-axis and jitter (CWO, sec. 4.2.1).
+(norm loss, sec. IV; CWO, sec. 4.1.1); Cutout (DeVries and Taylor 2017, one square, centre anywhere in the image, zero
+once the image is scaled); crops of 8 to 100 % of the area and aspect ratio 3/4 to 4/3 (Szegedy et al. 2015); Fast
+AutoAugment (see ``policies``); rotation about the up-axis and jitter (CWO, sec. 4.2.1).
 """
 
 from __future__ import annotations
@@ -51,7 +51,10 @@ def cropped(x: Batch, rng: np.random.Generator, padding: int = PADDING) -> Batch
 
 
 def cut_out(x: Batch, rng: np.random.Generator, size: int) -> Batch:
-    """A square of ``size`` pixels set to zero in each image; its centre is anywhere, so that it may reach outside."""
+    """A square of ``size`` pixels set to zero in each image; its centre is anywhere, so that it may reach outside.
+
+    Of scaled images: there zero is the mean colour.
+    """
     out = x.copy()
     height, width = x.shape[2:]
     centres = np.stack([rng.integers(0, height, len(x)), rng.integers(0, width, len(x))], axis=1)
@@ -107,16 +110,19 @@ def jittered(x: Batch, rng: np.random.Generator) -> Batch:
 AUGMENTATIONS: Final[dict[str, tuple[Change, ...]]] = {
     "none": (),
     "standard": (mirrored, cropped),
-    "fast autoaugment and cutout": (by_policy, cropped, mirrored, functools.partial(cut_out, size=16)),
+    "fast autoaugment and cutout": (by_policy, cropped, mirrored),
     "shifts": (functools.partial(cropped, padding=1),),
     "scale and aspect": (scale_and_aspect, mirrored),
     "turns and jitter": (turned, jittered),
 }
 """By the name that an experiment uses; ``shifts`` is for digits, where a mirror image is another digit."""
 
+AFTER_SCALING: Final[dict[str, Change]] = {"fast autoaugment and cutout": functools.partial(cut_out, size=16)}
+"""What is done to the scaled batch of that name."""
+
 
 def augment(name: str, x: Batch, rng: np.random.Generator) -> Batch:
-    """The batch after each change of that name; ``ValueError`` for an unknown one."""
+    """The batch, not scaled yet, after each change of that name; ``ValueError`` for an unknown one."""
     if name not in AUGMENTATIONS:
         raise ValueError(f"augmentation must be one of {', '.join(AUGMENTATIONS)}; got {name!r}")
     for change in AUGMENTATIONS[name]:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wnverify.experiments.data.augmentation import augment, scaling_of
+from wnverify.experiments.data.augmentation import AFTER_SCALING, augment, scaling_of
 from wnverify.experiments.data.samples import Dataset
 from wnverify.experiments.networks.table import build
 from wnverify.experiments.training import checkpoints, monitors, signals
@@ -126,9 +126,16 @@ class _Made:
         self.signal_at_start: dict[str, Any] | None = None
         self.after_step: Callable[[nn.Module, int], object] | None = None
 
-    def prepare(self, x: Any) -> Tensor:
-        """A batch as the network takes it."""
-        return torch.as_tensor(np.ascontiguousarray(self.scale(x) if self.scale else x), device=self.device)
+    def prepare(self, x: Any, rng: np.random.Generator | None = None) -> Tensor:
+        """A batch as the network takes it; with ``rng`` as it is trained on, changed at random."""
+        name = self.settings.augmentation
+        if rng is not None:
+            x = augment(name, x, rng)
+        if self.scale:
+            x = self.scale(x)
+        if rng is not None and name in AFTER_SCALING:
+            x = AFTER_SCALING[name](x, rng)
+        return torch.as_tensor(np.ascontiguousarray(x), device=self.device)
 
     def epoch(self, epoch: int, folder: Path | None, *, watched: bool) -> float:
         """Every sample once; the mean training loss.  ``watched``: the gradients of the last step are looked at."""
@@ -146,7 +153,7 @@ class _Made:
                     group["lr"] = rate
                 x, y = samples.take(order[k * settings.batch : (k + 1) * settings.batch])
                 last = watched and k == batches - 1
-                loss = self._step(augment(settings.augmentation, x, rng), y, epoch, watched=last)
+                loss = self._step(self.prepare(x, rng), y, epoch, watched=last)
                 if not math.isfinite(loss):
                     raise DivergedError(self._diverged(loss, folder))
                 total += loss * len(y)
@@ -155,9 +162,8 @@ class _Made:
                     self.after_step(self.model, self.steps)
         return total / len(order)
 
-    def _step(self, x: Any, y: Any, epoch: int, *, watched: bool) -> float:
-        settings = self.settings
-        inputs, targets = self.prepare(x), torch.as_tensor(y, device=self.device)
+    def _step(self, inputs: Tensor, y: Any, epoch: int, *, watched: bool) -> float:
+        settings, targets = self.settings, torch.as_tensor(y, device=self.device)
         self.optimizer.zero_grad()
         dtype = AUTOCAST.get(settings.precision)
         autocast = torch.autocast(torch.device(self.device).type, dtype, enabled=dtype is not None)
