@@ -452,6 +452,16 @@ def test_a_near_property_that_is_documented_is_none_that_it_has():
     assert says(sheet_of("property.discovered", "checked.py:NearlyUnit"))["unit_norm_rows"] is HAZARD
 
 
+def test_an_eps_is_told_from_a_property_that_is_nearly_had():
+    """What large weights do not miss, and ordinary ones hardly, is a guard; what is left of a square is none."""
+    guarded = sheet_of("property.discovered", "domains.py:SoftSphereUnsaid")
+    assert guarded.verdict is PASS
+    assert "unit_norm_rows (but for an eps)" in {case.name for case in guarded.cases}
+    assert any(note.endswith("it is gone at weights 2^40 times as large") for note in guarded.notes)
+    remainder = sheet_of("property.discovered", "domains.py:LeftOfASquare")
+    assert says(remainder) == {"shift_invariant_rows": HAZARD}
+
+
 def test_a_property_of_some_shapes_is_a_hazard_that_names_them():
     """Odd for square weights only."""
     case = case_of(sheet_of("property.discovered", "checked.py:SquareOnly"), "odd")

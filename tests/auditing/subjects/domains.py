@@ -98,6 +98,20 @@ class SoftSphere(nn.Module):
         return (X / (X.square().sum(1, keepdim=True) + 1e-6).sqrt()).reshape(V.shape)
 
 
+class SoftSphereUnsaid(SoftSphere):
+    """The same, of which nothing is said."""
+
+    DOMAIN: ClassVar = {}
+
+
+class LeftOfASquare(nn.Module):
+    """The variance of each row, and a millionth of its square."""
+
+    def forward(self, W: Tensor) -> Tensor:
+        X = W.flatten(1)
+        return X.var(dim=1).sum() + 1e-6 * X.square().sum()
+
+
 class HalfClamp(nn.Module):
     """``v / max(‖v‖, 1e-12)``: the floor is zero in float16, of which nothing is said."""
 

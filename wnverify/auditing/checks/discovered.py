@@ -36,6 +36,13 @@ FAR: Final = 40
 """Weights times two to this: an eps of 1e-3 beside their square is below a rounding."""
 GUARD: Final = 2.0**-11
 """What ordinary weights may feel of an eps, a rounding of float16: one that is felt more changes the map."""
+OF_A_NORM: Final = frozenset(
+    (
+        *("unit_norm_rows", "constant_norm_rows", "orthonormal_rows", "scaled_orthonormal_rows", "spectral_norm_le_1"),
+        *("scale_invariant", "row_scale_invariant", "idempotent"),
+    )
+)
+"""What an eps beside a norm or a Gram matrix keeps from holding exactly."""
 NEEDS_GRADIENT: Final = frozenset({"gradient_orthogonal_to_weight", "gradient_zero_mean"})
 
 
@@ -87,6 +94,8 @@ def _by_an_eps(look: Context, name: str, points: Sequence[Point]) -> bool:
 
     A weight that is mapped twice is small the second time: that miss is told by the norms of the first.
     """
+    if look.scalar or name not in OF_A_NORM:
+        return False
     asked = ("scale_invariant", "constant_norm_rows") if name == "idempotent" else (name,)
     large = look.usable([dataclasses.replace(p, V=p.V * 2.0**FAR, built_for=None) for p in points], every=True)
     return any(
