@@ -42,6 +42,41 @@ def test_a_wrong_call_is_refused_before_any_run(words, said, capsys, tmp_path, m
     assert said in capsys.readouterr().err
 
 
+PIXELS = bytes(3 * 32 * 32)
+
+
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [("cwo.table1.cifar10.fastaa.cnn9", True), ("cwo.table1.cifar10.standard.cnn9", False)],
+    ids=["fastaa", "standard"],
+)
+def test_a_missing_policy_is_an_error_before_any_run(name, needed, capsys, tmp_path, monkeypatch):
+    """Where a row needs it, the list says so; the file is read beside the data before the first run."""
+    from wnverify.runner import RunResult
+
+    assert cli.main(["train", "--list", name]) == 0
+    assert ("test_batch.bin, and fast_autoaugment.json" in " ".join(capsys.readouterr().out.split())) is needed
+    for file in (*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"):
+        (tmp_path / f"{file}.bin").write_bytes(b"\x03" + PIXELS)
+    made = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        experimenting.runner,
+        "run",
+        lambda items, **given: made.append(len(items)) or RunResult(findings=[], timing={}, interrupted=True),
+    )
+    words = ["train", name, "--scale", "paper", "--quiet", "--data", "."]
+    assert cli.main(words) == (2 if needed else 130)
+    assert ("must hold fast_autoaugment.json" in capsys.readouterr().err) is needed
+    (tmp_path / "fast_autoaugment.json").write_text('{"pairs": [[["Blur", 1, 0]]]}')
+    assert cli.main(words) == (2 if needed else 130)
+    assert ("fast_autoaugment.json: pairs[0][0] must be" in capsys.readouterr().err) is needed
+    assert bool(made) is not needed
+    (tmp_path / "fast_autoaugment.json").write_text('{"pairs": [[["Invert", 1, 0]]]}')
+    assert cli.main(words) == 130
+    assert made
+
+
 def test_a_smoke_run_gives_a_document(tmp_path):
     """The table and the claims, no single run among them; nothing is left in the working folder."""
     words = ["train", "l1inf.initial_step", "l1inf.depth", "--scale", "smoke", "--seeds", "1", "--json", "out.json"]

@@ -124,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     sizes = "smoke (a few steps), small (default: minutes a row, data that ship), paper"
     train.add_argument("--scale", choices=("smoke", "small", "paper"), default="small", help=sizes)
     train.add_argument("--seeds", type=_positive_int, metavar="N", help="runs of each row (default: the experiment's)")
-    train.add_argument("--data", metavar="DIR", help="where data sets are read that do not ship")
+    train.add_argument("--data", metavar="DIR", help="where data sets and policies are read that do not ship")
     train.add_argument("--device", default="cpu", metavar="DEVICE", help="where it runs: cpu (default), cuda")
     train.add_argument("--seed", type=int, default=0, help="the first seed (default 0)")
     patience = "seconds for a run (default: smoke 300, small 3600, paper 30 days)"

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from wnverify import runner
-from wnverify.experiments.data import sources
+from wnverify.experiments.data import policies, sources
 from wnverify.experiments.experiment import SCALES, Experiment, Variant
-from wnverify.experiments.listing import all_experiments, chosen, reads
+from wnverify.experiments.listing import all_experiments, chosen
 from wnverify.experiments.tables import table
 from wnverify.experiments.trials import STATEMENT, id_of, run_of
 from wnverify.finding import Finding, Json
@@ -101,7 +101,7 @@ def _item(rows: Sequence[tuple[Experiment, Variant, int]], arguments: argparse.N
             "row": variant.name,
             "seed": seed,
             "scale": arguments.scale,
-            "directory": str(Path(arguments.data).resolve()) if reads(experiment, arguments.scale) else None,
+            "directory": str(Path(arguments.data).resolve()) if experiment.reads(arguments.scale) else None,
             "device": arguments.device,
             "folder": str((folder / name.removeprefix("experiment/")).resolve()),
             "also": [(other.id, row.name) for other, row, _ in others],
@@ -156,19 +156,20 @@ def _check(asked: Sequence[Experiment], arguments: argparse.Namespace) -> None:
         if arguments.scale not in experiment.scales:
             scales = ", ".join(name for name in SCALES if name in experiment.scales)
             raise ValueError(f"--scale must be one that {experiment.id} has, {scales}; got {arguments.scale!r}")
-    wanted = {e.scales[arguments.scale].data: e for e in asked if reads(e, arguments.scale)}
+    wanted = {e.scales[arguments.scale].data: e for e in asked if e.reads(arguments.scale)}
     if arguments.data is None and wanted:
         name, experiment = next(iter(wanted.items()))
-        raise ValueError(
-            f"--data must be a directory for {experiment.id}: {name}, {reads(experiment, arguments.scale)}"
-        )
+        raise ValueError(f"--data must be a directory for {experiment.id}: {name}, {experiment.reads(arguments.scale)}")
     if arguments.data is not None:
         if not wanted:
             raise ValueError(f"--data is read by none of {', '.join(e.id for e in asked)} at this scale; leave it out")
         if not Path(arguments.data).is_dir():
             raise ValueError(f"--data must be a directory; got {arguments.data!r}")
         for name, experiment in wanted.items():
-            sources.load(name, arguments.data, **experiment.scales[arguments.scale].options)
+            if sources.SOURCES[name].reads:
+                sources.load(name, arguments.data, **experiment.scales[arguments.scale].options)
+        if any(experiment.by_policy(arguments.scale) for experiment in asked):
+            policies.pairs(arguments.data)
     if arguments.device != "cpu":
         _check_device(arguments.device)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wnverify.experiments.data import augmentation
-from wnverify.experiments.data.samples import Arrays
+from wnverify.experiments.data.samples import Arrays, Step
 from wnverify.oracles.ratio import Ratio, map_model
 
 
@@ -13,6 +13,7 @@ def rng(seed=0):
 
 
 IMAGES = rng().integers(1, 256, (40, 3, 9, 7)).astype(np.uint8)
+POLICY = ((Step("Invert", 1.0, 0.5),),)
 CLOUDS = rng().standard_normal((6, 3, 20)).astype(np.float32)
 
 
@@ -79,7 +80,7 @@ def test_jitter_is_small():
 def test_the_input_is_left_alone(name):
     """A change gives a new batch of the same shape and dtype."""
     before = IMAGES.copy()
-    out = augmentation.augment(name, IMAGES, rng())
+    out = augmentation.augment(name, IMAGES, rng(), POLICY)
     assert (before == IMAGES).all()
     assert (out.shape, out.dtype) == (IMAGES.shape, IMAGES.dtype)
 
@@ -100,18 +101,21 @@ def test_scaling_gives_mean_zero_and_deviation_one():
     assert (abs(out.std(axis=(0, 2, 3)) - [1, 0, 1]) <= model).all()
 
 
-def test_fast_autoaugment_comes_before_crops(monkeypatch):
-    """The policy acts on the whole image; each is called once."""
-    made = []
-    changes = list(augmentation.AUGMENTATIONS["fast autoaugment and cutout"])
-    assert changes == [augmentation.by_policy, augmentation.cropped, augmentation.mirrored]
-    monkeypatch.setattr(
-        augmentation,
-        "AUGMENTATIONS",
-        {"all": tuple(lambda x, rng, change=change: made.append(change) or x for change in changes)},
-    )
-    augmentation.augment("all", IMAGES, rng())
-    assert made == changes
+def test_fast_autoaugment_comes_before_crops():
+    """The policy acts on the whole image: what crops put in at the border is black, not inverted."""
+    name = "fast autoaugment and cutout"
+    assert augmentation.AUGMENTATIONS[name] == (augmentation.cropped, augmentation.mirrored)
+    x = np.zeros((40, 3, 9, 9), np.uint8)
+    out = augmentation.augment(name, x, rng(), POLICY)
+    assert (out[..., 4, 4] == 255).all()
+    assert (out == 0).any(axis=(1, 2, 3)).sum() > 30
+
+
+def test_a_missing_policy_is_told():
+    """By the name of the file that has one; other augmentations need none."""
+    with pytest.raises(ValueError, match=r"policy must have pairs, those of fast_autoaugment\.json"):
+        augmentation.augment("fast autoaugment and cutout", IMAGES, rng())
+    augmentation.augment("standard", IMAGES, rng())
 
 
 def test_windows_have_the_documented_area_and_aspect():

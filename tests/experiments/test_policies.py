@@ -1,4 +1,4 @@
-"""Fast AutoAugment: every operation beside NumPy, the published pairs, and how a pair is drawn."""
+"""Fast AutoAugment: every operation beside NumPy, the file of pairs, and how a pair is drawn."""
 
 import collections
 
@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from wnverify.experiments.data import policies
-from wnverify.experiments.data.policies import OPERATIONS, Step
+from wnverify.experiments.data.policies import OPERATIONS
+from wnverify.experiments.data.samples import DataError, Step
 
 IMAGE = np.random.default_rng(3).integers(20, 230, (14, 11, 3)).astype(np.uint8)
 LEVELS = (0.0517, 0.3331, 0.8713)
@@ -168,38 +169,75 @@ def test_every_operation_is_looked_at():
     assert {*GEOMETRIC, *COLOURS, "Cutout"} == set(OPERATIONS)
 
 
-def test_the_published_pairs():
-    """493 different pairs with all fifteen operations, and the first and last as the archive has them."""
-    found = policies.pairs()
-    assert len(set(found)) == len(found) == 493
-    assert {len(pair) for pair in found} == {2}
-    assert collections.Counter(step.operation for pair in found for step in pair)["Cutout"] == 79
-    assert {step.operation for pair in found for step in pair} == set(OPERATIONS)
-    assert found[0] == (Step("Contrast", 0.832066, 0.498843), Step("TranslateX", 0.418499, 0.394023))
+def test_pairs_are_read(tmp_path):
+    """In the order of the file, whole numbers among the shares."""
+    (tmp_path / policies.FILE).write_text('{"pairs": [[["Invert", 1, 0.5], ["Rotate", 0.25, 0]], [["Cutout", 0, 1]]]}')
+    assert policies.pairs(tmp_path) == (
+        (Step("Invert", 1.0, 0.5), Step("Rotate", 0.25, 0.0)),
+        (Step("Cutout", 0.0, 1.0),),
+    )
 
 
-def test_a_pair_that_cannot_be(monkeypatch, tmp_path):
-    """An unknown operation or a share above 1 is told."""
-    path = tmp_path / "pairs.json"
-    monkeypatch.setattr(policies, "NUMBERS", path)
-    for wrong in ('["Blur", 0.5, 0.5]', '["Invert", 1.5, 0.5]', '["Invert", 0.5, -0.1]'):
-        path.write_text(f'{{"pairs": [[{wrong}]]}}')
-        with pytest.raises(ValueError, match="known operations and shares of 1"):
-            policies.pairs.__wrapped__()
+GOOD = '["Invert", 1.0, 0.5]'
+WRONG_STEPS = {
+    "unknown": '["Blur", 0.5, 0.5]',
+    "probability": '["Invert", 1.5, 0.5]',
+    "level": '["Invert", 0.5, -0.1]',
+    "nan": '["Invert", 0.5, NaN]',
+    "bool": '["Invert", true, 0.5]',
+    "text": '["Invert", "0.5", 0.5]',
+    "short": '["Invert", 0.5]',
+    "long": '["Invert", 0.5, 0.5, 0.5]',
+    "object": '{"Invert": 0.5}',
+    "operation": '[["Invert"], 0.5, 0.5]',
+}
 
 
-def test_pairs_and_their_steps_are_drawn(monkeypatch):
+@pytest.mark.parametrize("wrong", WRONG_STEPS.values(), ids=WRONG_STEPS)
+def test_a_step_that_cannot_be(wrong, tmp_path):
+    """File and entry are told, and what would be right."""
+    (tmp_path / policies.FILE).write_text(f'{{"pairs": [[{GOOD}], [{GOOD}, {wrong}]]}}')
+    with pytest.raises(
+        DataError, match=r"fast_autoaugment\.json: pairs\[1\]\[1\] must be \[operation, probability, level"
+    ):
+        policies.pairs(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ('{"pairs": [', r"fast_autoaugment\.json must be JSON: .*char 11"),
+        ("\xff", r"fast_autoaugment\.json must be JSON: .*byte 0xff"),
+        (f"[[{GOOD}]]", 'must be an object with the one key "pairs"'),
+        (f'{{"pairs": [[{GOOD}]], "more": 1}}', 'must be an object with the one key "pairs"'),
+        ('{"pairs": []}', r"fast_autoaugment\.json: pairs must be a list that is not empty; got \[\]"),
+        ('{"pairs": {"0": 1}}', "pairs must be a list"),
+        (f'{{"pairs": [[{GOOD}], []]}}', r"pairs\[1\] must be a list that is not empty; got \[\]"),
+        ('{"pairs": ["Invert"]}', r"pairs\[0\] must be a list that is not empty; got 'Invert'"),
+    ],
+    ids=["broken", "bytes", "list", "keys", "empty", "object", "empty-pair", "pair"],
+)
+def test_a_file_of_another_form(written, said, tmp_path):
+    """The file is named, and the entry where there is one."""
+    (tmp_path / policies.FILE).write_bytes(written.encode("latin-1"))
+    with pytest.raises(DataError, match=said):
+        policies.pairs(tmp_path)
+
+
+def test_a_missing_file(tmp_path):
+    """The message has its name."""
+    with pytest.raises(DataError, match=r"must hold fast_autoaugment\.json; it holds nothing"):
+        policies.pairs(tmp_path)
+
+
+def test_pairs_and_their_steps_are_drawn():
     """Each pair is as likely as any other, each of its steps acts with its own probability, one after the other."""
-    monkeypatch.setattr(
-        policies,
-        "pairs",
-        lambda: (
-            (Step("Solarize", 0.25, 0.5), Step("Invert", 1.0, 0.0)),
-            (Step("Invert", 0.0, 0.0), Step("Posterize", 1.0, 0.0)),
-        ),
+    policy = (
+        (Step("Solarize", 0.25, 0.5), Step("Invert", 1.0, 0.0)),
+        (Step("Invert", 0.0, 0.0), Step("Posterize", 1.0, 0.0)),
     )
     x = np.broadcast_to(np.array([10, 200, 250], np.uint8)[:, None, None], (4000, 3, 2, 2))
-    out = policies.by_policy(x, np.random.default_rng(0))
+    out = policies.by_policy(x, np.random.default_rng(0), policy)
     seen = collections.Counter(tuple(image[:, 0, 0].tolist()) for image in out)
     shares = {(245, 200, 250): 1 / 8, (245, 55, 5): 3 / 8, (0, 192, 240): 1 / 2}
     assert set(seen) == set(shares)
@@ -210,10 +248,11 @@ def test_pairs_and_their_steps_are_drawn(monkeypatch):
 
 def test_images_of_one_channel():
     """They have the same shape and type afterwards; other inputs are told."""
+    policy = ((Step("Invert", 0.5, 0.0), Step("Cutout", 0.5, 1.0)),)
     x = IMAGE[None, None, :, :, 0].repeat(60, axis=0)
-    out = policies.by_policy(x, np.random.default_rng(0))
+    out = policies.by_policy(x, np.random.default_rng(0), policy)
     assert (out.shape, out.dtype) == (x.shape, x.dtype)
     assert (out != x).any(axis=(1, 2, 3)).sum() > 20
     for wrong in (x.astype(np.float32), x.repeat(2, axis=1)):
         with pytest.raises(ValueError, match="uint8 with 1 or 3 channels"):
-            policies.by_policy(wrong, np.random.default_rng(0))
+            policies.by_policy(wrong, np.random.default_rng(0), policy)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from wnverify.experiments.data import augmentation
-from wnverify.experiments.data.samples import Arrays
+from wnverify.experiments.data.samples import Arrays, Step
 from wnverify.experiments.data.sources import load
 from wnverify.experiments.training import checkpoints, loop, monitors
 from wnverify.experiments.training.checkpoints import CheckpointError
@@ -82,7 +82,9 @@ def test_cutout_leaves_the_mean_colour(digits, monkeypatch):
     """Squares of zeros in the scaled training batch, all else as in evaluation; never black before scaling."""
     monkeypatch.setitem(augmentation.AUGMENTATIONS, "fast autoaugment and cutout", ())
     x = np.random.default_rng(0).integers(1, 256, (6, 1, 40, 40)).astype(np.uint8)
-    data = dataclasses.replace(digits, train=Arrays(x, np.arange(6)), test=Arrays(x, np.arange(6)), shape=(1, 40, 40))
+    of = Arrays(x, np.arange(6))
+    idle = ((Step("Invert", 0.0, 0.0),),)
+    data = dataclasses.replace(digits, train=of, test=of, shape=(1, 40, 40), policy=idle)
     made = loop._Made(small(augmentation="fast autoaugment and cutout", network="cnn_digits"), data, "cpu")
     seen, plain = made.prepare(x, np.random.default_rng(1)), made.prepare(x)
     assert not (plain == 0).any()
@@ -92,6 +94,17 @@ def test_cutout_leaves_the_mean_colour(digits, monkeypatch):
         rows, columns = image.any(1).nonzero(), image.any(0).nonzero()
         assert image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
         assert 8 <= len(rows) <= 16
+
+
+def test_the_policy_of_the_data_acts(digits, monkeypatch):
+    """A policy that always inverts gives the network inverted images to train on, and those alone."""
+    monkeypatch.setitem(augmentation.AUGMENTATIONS, "fast autoaugment and cutout", ())
+    monkeypatch.delitem(augmentation.AFTER_SCALING, "fast autoaugment and cutout")
+    x = np.random.default_rng(0).integers(0, 256, (6, 1, 8, 8)).astype(np.uint8)
+    of = Arrays(x, np.arange(6))
+    data = dataclasses.replace(digits, train=of, test=of, shape=(1, 8, 8), policy=((Step("Invert", 1.0, 0.0),),))
+    made = loop._Made(small(augmentation="fast autoaugment and cutout", network="cnn_digits"), data, "cpu")
+    assert torch.equal(made.prepare(x, np.random.default_rng(1)), made.prepare(255 - x))
 
 
 def test_seeds_differ(digits):

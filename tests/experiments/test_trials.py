@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from wnverify.experiments import listing, tables, trials
+from wnverify.experiments.data.samples import Step
 from wnverify.experiments.experiment import Expectation, Experiment, Scale, Variant
 from wnverify.experiments.training.loop import DivergedError
 from wnverify.finding import Finding, Verdict, dumps, unique
@@ -184,6 +185,25 @@ def test_a_trial_trains_a_row(planted):
     assert dumps(trials.trial("cwn.planted", "B = ∞", 0, "paper")[0].to_json()) == dumps(found.to_json())
     (other,) = trials.trial("cwn.planted", "B = ∞", 1, "paper")
     assert other.routes[0].figures["curve"] != figures["curve"]
+
+
+def test_a_trial_reads_the_policy_that_its_row_needs(planted, monkeypatch, tmp_path):
+    """From the directory of the data, for rows with that augmentation alone; without a directory it is told."""
+    (tmp_path / "fast_autoaugment.json").write_text('{"pairs": [[["Invert", 1, 0]]]}')
+    rows = (Variant(name="A"), Variant(name="F", settings={"augmentation": "fast autoaugment and cutout"}))
+    experiment = made(variants=rows, expectations=(), scales={"smoke": Scale(data="digits", seeds=1, samples=64)})
+    monkeypatch.setattr(trials, "find", lambda name: experiment)
+    assert experiment.reads("smoke") == "fast_autoaugment.json (see README)"
+    assert planted.reads("smoke") == ""
+    seen, right = [], trials.train
+    monkeypatch.setattr(
+        trials, "train", lambda settings, data, **given: seen.append(data.policy) or right(settings, data, **given)
+    )
+    for row in "AF":
+        trials.trial("cwn.planted", row, 0, "smoke", directory=str(tmp_path))
+    assert seen == [(), ((Step("Invert", 1.0, 0.0),),)]
+    with pytest.raises(ValueError, match="policy must have pairs"):
+        trials.trial("cwn.planted", "F", 0, "smoke")
 
 
 def test_an_interrupted_trial_goes_on(planted, monkeypatch, tmp_path):

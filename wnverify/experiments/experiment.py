@@ -11,6 +11,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final
 
+from wnverify.experiments.data.augmentation import BY_POLICY
+from wnverify.experiments.data.policies import FILE
+from wnverify.experiments.data.sources import SOURCES
 from wnverify.experiments.training.finals import FINALS
 from wnverify.experiments.training.settings import Settings
 
@@ -144,6 +147,15 @@ class Experiment:
     def signal(self) -> bool:
         """Whether a figure is one of the propagation of the signal."""
         return any(path.startswith("signal.") for path in (*self.columns.values(), *self.over_time, *self.over_depth))
+
+    def by_policy(self, scale: str) -> bool:
+        """Whether a row's augmentation draws from a policy at this scale."""
+        return any(self.of(v, self.scales[scale], 0).augmentation in BY_POLICY for v in self.variants)
+
+    def reads(self, scale: str) -> str:
+        """What a directory must hold for this scale; empty where nothing is read."""
+        of_policy = f"{FILE} (see README)" if self.by_policy(scale) else ""
+        return ", and ".join(filter(None, (SOURCES[self.scales[scale].data].reads, of_policy)))
 
     def of(self, variant: Variant, scale: Scale, seed: int) -> Settings:
         """The settings of one run: the experiment's, over them the scale's, over them the row's, and last

@@ -8,7 +8,6 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from wnverify.experiments.data.sources import SOURCES
 from wnverify.experiments.experiment import Experiment
 from wnverify.methods.catalogue import Method, methods
 
@@ -57,11 +56,6 @@ def chosen(patterns: Sequence[str]) -> list[Experiment]:
         if not fnmatch.filter(table, pattern):
             raise ValueError(f"NAME {pattern!r} matches no experiment; there are {', '.join(table)}")
     return [e for name, e in table.items() if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
-
-
-def reads(experiment: Experiment, scale: str) -> str:
-    """What a directory must hold for this scale; empty where nothing is read."""
-    return SOURCES[experiment.scales[scale].data].reads
 
 
 def trained_methods() -> tuple[Method, ...]:

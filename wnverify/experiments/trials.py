@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import math
 import shutil
@@ -12,8 +13,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from wnverify.experiments.data import policies
+from wnverify.experiments.data.augmentation import BY_POLICY
 from wnverify.experiments.data.samples import Dataset, subset
-from wnverify.experiments.data.sources import load
+from wnverify.experiments.data.sources import SOURCES, load
 from wnverify.experiments.experiment import CURVES, Experiment, Scale, Variant
 from wnverify.experiments.listing import find
 from wnverify.experiments.training.finals import FINALS
@@ -39,9 +42,10 @@ def trial(
 ) -> list[Finding]:
     """Train one row once; the finding has every column's figure and the learning curves, or how the run diverged.
 
-    ``directory``: where the data are read; ``folder``: where checkpoints are written, taken up where there is one, and
-    removed at the end.  ``also``: rows (experiment, row) that this very run serves too (see ``run_of``), each with a
-    finding of its own.  ``ValueError`` for an unknown experiment, row or scale, and for a row of another run.
+    ``directory``: where the data and the policy of an augmentation are read; ``folder``: where checkpoints are written,
+    taken up where there is one, and removed at the end.  ``also``: rows (experiment, row) that this very run serves too
+    (see ``run_of``), each with a finding of its own.  ``ValueError`` for an unknown experiment, row or scale, and for a
+    row of another run.
     """
     experiment = find(experiment_id)
     variant, used = row_of(experiment, row), scale_of(experiment, scale)
@@ -50,7 +54,9 @@ def trial(
     if wrong := [(e.id, v.name) for e, v in served if run_of(e, v, scale, seed) != same]:
         raise ValueError(f"also must be rows of the same run as {experiment.id}, {row}; got {wrong}")
     settings = experiment.of(variant, used, seed)
-    data = samples_of(variant, used, seed, directory)
+    data = samples_of(variant, used, seed, directory if SOURCES[used.data].reads else None)
+    if directory is not None and settings.augmentation in BY_POLICY:
+        data = dataclasses.replace(data, policy=policies.pairs(directory))
     place = Path(folder) if folder else None
     run, diverged = None, ""
     try:
@@ -150,8 +156,6 @@ def scale_of(experiment: Experiment, scale: str) -> Scale:
 
 def samples_of(variant: Variant, scale: Scale, seed: int, directory: str | None) -> Dataset:
     """The data of one run; where fewer samples are wanted than there are, the first of an order drawn from the seed."""
-    import dataclasses
-
     data = load(scale.data, directory, seed=seed, **scale.options)
     most = min(scale.samples or len(data.train), variant.samples or len(data.train))
     if most >= len(data.train):

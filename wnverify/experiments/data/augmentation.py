@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wnverify.experiments.data.policies import by_policy
-from wnverify.experiments.data.samples import Samples
+from wnverify.experiments.data.samples import Policy, Samples
 
 Batch = NDArray[Any]
 Change = Callable[[Batch, np.random.Generator], Batch]
@@ -110,21 +110,29 @@ def jittered(x: Batch, rng: np.random.Generator) -> Batch:
 AUGMENTATIONS: Final[dict[str, tuple[Change, ...]]] = {
     "none": (),
     "standard": (mirrored, cropped),
-    "fast autoaugment and cutout": (by_policy, cropped, mirrored),
+    "fast autoaugment and cutout": (cropped, mirrored),
     "shifts": (functools.partial(cropped, padding=1),),
     "scale and aspect": (scale_and_aspect, mirrored),
     "turns and jitter": (turned, jittered),
 }
 """By the name that an experiment uses; ``shifts`` is for digits, where a mirror image is another digit."""
 
+BY_POLICY: Final = frozenset({"fast autoaugment and cutout"})
+"""Names whose first change is by a pair of the policy (see ``policies``)."""
+
 AFTER_SCALING: Final[dict[str, Change]] = {"fast autoaugment and cutout": functools.partial(cut_out, size=16)}
 """What is done to the scaled batch of that name."""
 
 
-def augment(name: str, x: Batch, rng: np.random.Generator) -> Batch:
-    """The batch, not scaled yet, after each change of that name; ``ValueError`` for an unknown one."""
+def augment(name: str, x: Batch, rng: np.random.Generator, policy: Policy = ()) -> Batch:
+    """The batch, not scaled yet, after each change of that name.
+
+    ``ValueError`` for an unknown one, and for one of ``BY_POLICY`` without a policy.
+    """
     if name not in AUGMENTATIONS:
         raise ValueError(f"augmentation must be one of {', '.join(AUGMENTATIONS)}; got {name!r}")
+    if name in BY_POLICY:
+        x = by_policy(x, rng, policy)
     for change in AUGMENTATIONS[name]:
         x = change(x, rng)
     return x

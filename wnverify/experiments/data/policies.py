@@ -1,9 +1,16 @@
-"""Fast AutoAugment: the pairs of operations that its authors published for CIFAR, and what each operation does.
+"""Fast AutoAugment: the file of pairs of operations, and what each operation does.
 
-An image is changed by one of the 493 pairs, all equally likely; each operation of the pair acts with its probability p
-and with the magnitude low + level · (high − low).  Ranges are those of AutoAugment (Cubuk et al. 2019, Table 6), with
+An image is changed by one pair of the policy, all equally likely; each operation of the pair acts with its probability
+p and with the magnitude low + level · (high − low).  Ranges are those of AutoAugment (Cubuk et al. 2019, Table 6), with
 lengths as shares of the image's side; shears, shifts and rotations go either way with probability 1/2, take the nearest
-pixel and leave black behind.  Source of the numbers: see ``fast_autoaugment.json``.
+pixel and leave black behind.
+
+The pairs do not ship.  They are read from ``fast_autoaugment.json`` in the directory that the user names::
+
+    {"pairs": [[["Invert", 0.25, 0.5], ["Rotate", 1.0, 0.75]], ...]}
+
+with operation, probability and level of each step.  Those that the authors published for CIFAR-10, 493 of them, are the
+policy ``fa_reduced_cifar10`` in FastAutoAugment/archive.py of the repository https://github.com/kakaobrain/fast-autoaugment.
 """
 
 from __future__ import annotations
@@ -16,23 +23,18 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
+from wnverify.experiments.data.files import directory, present
+from wnverify.experiments.data.samples import DataError, Policy, Step
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image as Picture
 
     Draw = np.random.Generator
 
-NUMBERS: Final = Path(__file__).with_name("fast_autoaugment.json")
+FILE: Final = "fast_autoaugment.json"
 GREY: Final = (125, 123, 114)
 """What Cutout puts in: the mean colour of ImageNet."""
-
-
-class Step(NamedTuple):
-    """One operation of a pair: its name, how probable it is, and its level in [0, 1]."""
-
-    operation: str
-    probability: float
-    level: float
 
 
 class Operation(NamedTuple):
@@ -135,27 +137,58 @@ OPERATIONS: Final = {
 }
 
 
-@functools.cache
-def pairs() -> tuple[tuple[Step, ...], ...]:
-    """The published pairs; ``ValueError`` for an operation, a probability or a level that cannot be."""
-    found = tuple(tuple(Step(*step) for step in pair) for pair in json.loads(NUMBERS.read_text())["pairs"])
-    for step in (step for pair in found for step in pair):
-        if step.operation not in OPERATIONS or not (0 <= step.probability <= 1 and 0 <= step.level <= 1):
-            raise ValueError(f"{NUMBERS.name} must have known operations and shares of 1; got {step}")
-    return found
+def pairs(path: str | Path) -> Policy:
+    """The pairs of ``fast_autoaugment.json`` in the directory ``path``.
+
+    ``DataError`` names the file, and the entry where one cannot be: JSON of another form, an unknown operation, a
+    probability or level outside [0, 1].
+    """
+    file = present(directory(path), FILE)
+    try:
+        given = json.loads(file.read_bytes(), parse_int=float)
+    except ValueError as error:
+        raise DataError(f"{FILE} must be JSON: {error}") from None
+    if not isinstance(given, dict) or list(given) != ["pairs"]:
+        raise DataError(f'{FILE} must be an object with the one key "pairs"')
+    found = _list(given["pairs"], "pairs")
+    return tuple(
+        tuple(_step(step, f"pairs[{i}][{j}]") for j, step in enumerate(_list(pair, f"pairs[{i}]")))
+        for i, pair in enumerate(found)
+    )
 
 
-def by_policy(x: NDArray[Any], rng: Draw) -> NDArray[Any]:
-    """Each uint8 image of (count, 1 or 3, height, width) changed by a pair drawn for it; ``ValueError`` for others."""
+def _list(given: object, entry: str) -> list[Any]:
+    if not isinstance(given, list) or not given:
+        raise DataError(f"{FILE}: {entry} must be a list that is not empty; got {given!r:.80}")
+    return given
+
+
+def _step(given: object, entry: str) -> Step:
+    match given:
+        case [str(name), float(probability), float(level)]:
+            if name in OPERATIONS and 0 <= probability <= 1 and 0 <= level <= 1:
+                return Step(name, probability, level)
+    raise DataError(
+        f"{FILE}: {entry} must be [operation, probability, level] with an operation of {', '.join(OPERATIONS)} and "
+        f"numbers in [0, 1]; got {given!r:.80}"
+    )
+
+
+def by_policy(x: NDArray[Any], rng: Draw, policy: Policy) -> NDArray[Any]:
+    """Each uint8 image of (count, 1 or 3, height, width) changed by a pair that is drawn for it.
+
+    ``ValueError`` for other images, and for a policy without pairs.
+    """
     from PIL import Image
 
     if x.dtype != np.uint8 or x.shape[1] not in (1, 3):
         raise ValueError(f"images must be uint8 with 1 or 3 channels; got {x.dtype} {x.shape}")
-    known = pairs()
+    if not policy:
+        raise ValueError(f"policy must have pairs, those of {FILE} in the directory of the data; got none")
     out = np.empty_like(x)
     for k, image in enumerate(x):
         picture = Image.fromarray(image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0)))
-        for step in known[rng.integers(len(known))]:
+        for step in policy[rng.integers(len(policy))]:
             if rng.random() < step.probability:
                 operation = OPERATIONS[step.operation]
                 picture = operation.act(picture, operation.magnitude(step.level), rng)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +20,18 @@ TASKS: Final = ("regression", "classification")
 
 class DataError(ValueError):
     """A file is truncated, foreign or missing: the message names the file and the byte or entry."""
+
+
+class Step(NamedTuple):
+    """One operation of an augmentation policy: its name, how probable it is, and its level, both in [0, 1]."""
+
+    operation: str
+    probability: float
+    level: float
+
+
+Policy = tuple[tuple[Step, ...], ...]
+"""Of which one entry acts on an image, its steps one after the other (see ``policies``)."""
 
 
 class Samples(Protocol):
@@ -55,7 +67,10 @@ class Arrays:
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """``classes`` is None for a regression; ``decided`` has a sentence for every gap of the text that was filled."""
+    """``classes`` is None for a regression; ``decided`` has a sentence for every gap of the text that was filled.
+
+    ``policy`` is what an augmentation by policy draws from; empty where none is asked for.
+    """
 
     name: str
     train: Samples
@@ -63,6 +78,7 @@ class Dataset:
     shape: tuple[int, ...]
     classes: int | None = None
     decided: tuple[str, ...] = ()
+    policy: Policy = ()
 
     @property
     def task(self) -> str:

@@ -55,7 +55,8 @@ OF_THE_NOISE: Final = (
 )
 OF_FASTAA: Final = (
     "which policies are meant is not said: the 493 pairs that the authors of Fast AutoAugment published for CIFAR-10 "
-    "and use for CIFAR-100 too, then crops, mirroring and Cutout of 16 pixels, in the order of their program"
+    "and use for CIFAR-100 too, as the user's fast_autoaugment.json has them, then crops, mirroring and Cutout of 16 "
+    "pixels, in the order of their program"
 )
 OF_STANDARDIZATION: Final = "weights of convolutions are standardized (section 3.5), the linear layer is not"
 OF_RUNS: Final = "how many runs are behind a cell is not printed: one"

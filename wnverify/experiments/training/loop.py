@@ -130,7 +130,7 @@ class _Made:
         """A batch as the network takes it; with ``rng`` as it is trained on, changed at random."""
         name = self.settings.augmentation
         if rng is not None:
-            x = augment(name, x, rng)
+            x = augment(name, x, rng, self.data.policy)
         if self.scale:
             x = self.scale(x)
         if rng is not None and name in AFTER_SCALING:

@@ -19,15 +19,13 @@ if TYPE_CHECKING:
 
 def listed(console: Console, experiments: Sequence[Experiment]) -> None:
     """Every experiment with paper, place, rows, claims, and for each scale its data and runs a row."""
-    from wnverify.experiments.data.sources import SOURCES
-
     for experiment in experiments:
         say(console, f"[bold]{escaped(experiment.id)}[/bold]  {escaped(experiment.title)}")
         claims = plural(len(experiment.expectations), "claim")
         rows = plural(len(experiment.variants), "row")
         say(console, escaped(f"  {experiment.paper}: {experiment.place}; {rows}, {claims}"))
         for name, scale in experiment.scales.items():
-            reads = SOURCES[scale.data].reads
+            reads = experiment.reads(name)
             read = f", --data DIR with {reads}" if reads else ""
             samples = f", {scale.samples} samples" if scale.samples else ""
             say(console, escaped(f"  {name}: {scale.data}{samples}, {plural(scale.seeds, 'seed')}{read}"))
