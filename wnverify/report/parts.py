@@ -22,11 +22,16 @@ _METHODS: Final = ("methods", "oracles", "primitives")
 _NUMERICS: Final = (*_RUN, *_METHODS, "numerics")
 _EXPERIMENTS: Final = (*_RUN, *_METHODS, "experiments")
 _AUDIT: Final = (*_NUMERICS, "auditing", "strategies")
+_BENCHMARKS: Final = {
+    **dict.fromkeys(("gradients", "maps", "memory", "properties"), _NUMERICS),
+    "growth": _AUDIT,
+    "theory": ("finding", "oracles", "theory"),
+    "training": (*_METHODS, "experiments", "finding"),
+}
 DEPENDS: Final[Mapping[str, tuple[str, ...]]] = {
     "audit": _AUDIT,
-    "benchmarks.gradient_engine": _NUMERICS,
-    "benchmarks.memory": _NUMERICS,
-    "benchmarks.norm_loss_overhead": (*_RUN, *_METHODS, "experiments"),
+    "benchmarks.norm_loss_overhead": _EXPERIMENTS,
+    **{f"benchmarks.{family}": depends for family, depends in _BENCHMARKS.items()},
     "claims": (*_RUN, *_METHODS, "experiments", "papers", "theory"),
     "device": _NUMERICS,
     **dict.fromkeys((f"experiments.{name}" for name in ("device", "paper", "small", "smoke")), _EXPERIMENTS),
@@ -38,8 +43,8 @@ DEPENDS: Final[Mapping[str, tuple[str, ...]]] = {
 ONLY_SHOWN: Final = ("configuration", "journal", "report", "waivers")
 """What a dependence may import without being altered by it: it keeps, shows or asks for findings."""
 AWAITED: Final = (
-    *("audit", "benchmarks.gradient_engine", "benchmarks.memory", "device", "experiments.paper", "gallery"),
-    *("numerics", "selftest"),
+    *("audit", *(f"benchmarks.{family}" for family in sorted((*_BENCHMARKS, "startup"))), "device"),
+    *("experiments.paper", "gallery", "numerics", "selftest"),
 )
 """Parts that a report says it has not where their file is missing."""
 _GRAVE: Final = (Verdict.FAIL, Verdict.REFUTED, Verdict.ERROR, Verdict.INCONSISTENT, Verdict.HAZARD, Verdict.BLOCKED)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from wnverify.finding import Finding, Json, Verdict, slug
+from wnverify.report import benchmarked, figures, tables, trained, wording
 from wnverify.report import digest as digests
-from wnverify.report import figures, tables, trained, wording
 from wnverify.report.digest import Digest, Subject
 from wnverify.report.drawing import Drawing, plain_settings
 from wnverify.report.made import made_of, note_of
@@ -56,6 +56,7 @@ def render(doc: Mapping[str, Any], *, loader: jinja2.BaseLoader | None = None) -
     """The page; the same document gives the same bytes.  ``loader`` gives other templates than the package's own."""
     data = digests.digest(doc)
     page = _environment(loader).get_template("report.html.jinja")
+    times = {name: told for name, told in doc["timing"].items() if name != benchmarked.BLOCK}
     return page.render(
         doc=doc,
         data=data,
@@ -75,8 +76,9 @@ def render(doc: Mapping[str, Any], *, loader: jinja2.BaseLoader | None = None) -
         broken=broken_subjects(data),
         striking=_MOST_STRIKING,
         selftest_rest=dataclasses.replace(data.selftest, findings=unplotted(data)),
-        timing=longest(timing_rows(doc["timing"])),
-        timed=len(timing_rows(doc["timing"])),
+        timing=longest(timing_rows(times)),
+        timed=len(timing_rows(times)),
+        benchmarked=benchmarked.benchmarks(data),
     )
 
 

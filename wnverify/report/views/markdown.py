@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from wnverify.finding import Finding
 from wnverify.report import tables, trained
+from wnverify.report.benchmarked import benchmarks
 from wnverify.report.digest import Digest, Subject, digest, worst_ratio
 from wnverify.report.made import made_of, note_of
 from wnverify.report.trust import Trust
@@ -44,6 +45,7 @@ def render(doc: Mapping[str, Any]) -> str:
         if data.groups[kind]:
             lines += [f"## {title}", ""]
             lines += _numerics(data) if kind == "method" else []
+            lines += _table(benchmarks(data)) if kind == "benchmark" else []
             lines += _table(trained.short_runs(data.groups[kind])) if kind == "experiment" else []
             for subject in data.groups[kind]:
                 if not (kind == "experiment" and trained.is_quiet_short_run(subject)):
