@@ -1,0 +1,1 @@
+"""The house beside its peers, measured side by side: ``python -m benchmarks``."""
