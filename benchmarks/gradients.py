@@ -166,7 +166,7 @@ def by_count(turns: int) -> dict[str, Times]:
 def rows() -> list[Row]:
     floor = {"floor": LEAST, "least": LEAST}
     many = "each of its directions is differenced at several steps, so that a verdict knows its own error"
-    noise = "half of its time are forwards that its error bounds need"
+    noise = "its error bounds need more than a hundred forwards"
     shapes = [f"gradient verdict on OWN, float64, {n} × {d}" for n, d in (SMALL, LARGE)]
     return [
         Row(

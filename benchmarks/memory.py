@@ -113,7 +113,7 @@ def row(name: str, shape: Shape) -> Row:
         contenders,
         statement="Does the parametrization keep no more for backward than its formula under plain autograd?",
         judge=functools.partial(no_more, shape=shape),
-        turns=2,
+        turns=1,
     )
 
 

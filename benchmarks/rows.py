@@ -26,7 +26,8 @@ class Aim:
     None where the figure is only stated; ``promise``: what is kept today, None for nothing, where the aim is missed;
     ``why``: the reason of a miss; ``floor``: the contender that does the least that any program must, so that ours ÷
     floor says how near the limit it is, and ``least`` what that is; ``mine``: whose figure it is, where the row has
-    several of ours.
+    several of ours; ``diluted``: how many times larger the batch would be at which the paper trains, while what is
+    added to the step stays.
     """
 
     of: str
@@ -37,6 +38,7 @@ class Aim:
     floor: str = ""
     least: str = ""
     mine: str = ""
+    diluted: int = 0
 
     def __post_init__(self) -> None:
         if self.of not in UNITS:
@@ -80,7 +82,9 @@ class Line:
         why = ""
         if not self.met:
             near = f"; {self.near:.3g} times {self.aim.least}" if self.near is not None else ""
-            why = f"{self.aim.why}{near}"
+            times = self.aim.diluted
+            larger = f"; at {times} times the batch, reckoned, {1 + (self.value - 1) / times:.3g} ×" if times else ""
+            why = f"{self.aim.why}{near}{larger}"
         return {
             "of": f"{self.aim.mine} {self.aim.of}".strip(),
             "beside": beside,

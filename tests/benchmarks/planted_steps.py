@@ -23,6 +23,12 @@ def allocating(mebibytes):
     return lambda: bytearray(mebibytes << 20)
 
 
+def held(mebibytes):
+    """The making needs twice as much as the step, and lets go of it."""
+    bytearray(mebibytes << 21)
+    return allocating(mebibytes)
+
+
 def raising():
     raise ValueError("no such map")
 

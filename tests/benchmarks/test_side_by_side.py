@@ -3,7 +3,7 @@
 from functools import partial
 
 import pytest
-from planted_steps import TICK, allocating, contender, dying, raising, spinning, told
+from planted_steps import TICK, allocating, contender, dying, held, raising, spinning, told
 
 from benchmarks import __main__ as command
 from benchmarks.rows import Aim, Row, line
@@ -59,6 +59,16 @@ def test_a_miss_says_why_and_how_near_the_limit(slower):
     assert why.endswith("times one pass")
 
 
+def test_what_is_added_is_reckoned_for_a_larger_batch():
+    """An added half of a step is a hundredth of one fifty times as long; where the aim is met nothing is said."""
+    aim = Aim("time", "peer", 1.1, why="small batch", diluted=50)
+    times = {"peer": Times([1.0])}
+    assert (
+        line(aim, {**times, "ours": Times([1.5])}).to_json()["why"].endswith("at 50 times the batch, reckoned, 1.01 ×")
+    )
+    assert line(aim, {**times, "ours": Times([1.0])}).to_json()["why"] == ""
+
+
 def test_what_the_clock_says_is_in_timing_alone(measured, slower):
     """A run that is four times slower has the very same finding."""
     assert measured.finding == slower.finding
@@ -66,8 +76,10 @@ def test_what_the_clock_says_is_in_timing_alone(measured, slower):
 
 
 def test_memory_is_that_of_the_step():
-    """A step that holds 64 MiB more is seen to, what its making held before is not counted."""
-    found = measure([Contender("small", partial(allocating, 1)), Contender("large", partial(allocating, 65))], 1)
+    """A step that needs 64 MiB more is seen to, also after a making that needed more than that."""
+    contenders = {"small": partial(allocating, 1), "large": partial(allocating, 65), "making": partial(held, 65)}
+    found = measure([Contender(name, make) for name, make in contenders.items()], 1)
+    assert abs(found["making"].peak - found["large"].peak) / MIB < 8
     grown = (found["large"].peak - found["small"].peak) / MIB
     assert 56 < grown < 72
 
