@@ -1,5 +1,6 @@
 """The harness: turns, ratios, memory, promises, and that a contender made slower is seen."""
 
+import pickle
 from functools import partial
 
 import pytest
@@ -191,6 +192,16 @@ def test_every_row_is_listed_and_named_once(capsys):
     assert len(ids) == len(set(ids)) > 40
     assert command.main(["--list"], known) == 0
     assert len(capsys.readouterr().out.splitlines()) == len(ids)
+
+
+def test_every_contender_can_be_sent_to_its_process():
+    """Whatever a row hands to another process survives the way there: no local function among them."""
+    rows = [row for rows in command.families().values() for row in rows]
+    sent = [pickle.dumps((each.make, each.tell)) for row in rows for each in row.contenders]
+    sent += [pickle.dumps(row.measured) for row in rows if row.measured]
+    assert len(sent) > 100
+    with pytest.raises((pickle.PicklingError, AttributeError)):
+        pickle.dumps(Contender("local", lambda: None).make)
 
 
 def test_spinning_takes_its_time():
