@@ -1,4 +1,4 @@
-"""What a user waits for: the help, the import, and a quick numerics run of four methods with one and two workers.
+"""What a user waits for: the help, the import, and a quick numerics run of two methods with one and two workers.
 
 Start-up is what the processes spend on a processor; with workers it is the time on the clock that counts, so that
 these two figures say something only on a machine with nothing else to do.
@@ -22,12 +22,7 @@ from wnverify.report import results
 
 HELP = (sys.executable, "-m", "wnverify", "--help")
 IMPORT = (sys.executable, "-c", "import wnverify")
-METHODS = (
-    "weight_normalization",
-    "centred_weight_normalization",
-    "weight_standardization",
-    "orthogonal_weight_normalization",
-)
+METHODS = ("weight_normalization", "centred_weight_normalization")
 LOADS = "import sys, {what}; sys.exit('torch' in sys.modules)"
 
 
@@ -62,7 +57,7 @@ def workers(turns: int) -> dict[str, Times]:
                 began = time.perf_counter()
                 done = subprocess.run(
                     [sys.executable, "-m", "wnverify", "numerics", *METHODS, "--quick", "--only", "agreement",
-                     "--quiet", "--workers", str(count), "--json", place],
+                     "--quiet", "--timeout", "600", "--workers", str(count), "--json", place],
                     capture_output=True,
                     text=True,
                 )  # fmt: skip
@@ -70,15 +65,16 @@ def workers(turns: int) -> dict[str, Times]:
                 if done.returncode > 1:
                     raise RuntimeError(f"wnverify numerics ended with {done.returncode}:\n{done.stderr}")
                 found[name] = results.read(place)["findings"]
+    ended = all(finding["verdict"] != "error" for finding in found["two workers"])
     return {
-        "ours": Times(seconds["two workers"], told=found["two workers"] == found["one worker"]),
+        "ours": Times(seconds["two workers"], told=ended and found["two workers"] == found["one worker"]),
         "one worker": Times(seconds["one worker"]),
     }
 
 
 def same_findings(times: Mapping[str, Times]) -> Judged:
     if not times["ours"].told:
-        return Verdict.FAIL, "one and two workers find different things", {}
+        return Verdict.FAIL, "one and two workers find different things, or an item did not come to its end", {}
     return Verdict.PASS, "one and two workers find the same", {}
 
 
