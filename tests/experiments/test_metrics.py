@@ -28,7 +28,7 @@ def record():
     data = load("digits")
     few = Arrays(*data.train.take(range(40)))
     settings = Settings(network="mlp_digits", epochs=1)
-    run = train(settings, dataclasses.replace(data, train=few, test=few))
+    run = train(settings, dataclasses.replace(data, train=few, test=few), signal=True)
     looked = look("rankings", run, data)
     shown = {f"{name}.half": each["half"] for name, each in looked.items() if "half" in each}
     return (
@@ -42,7 +42,7 @@ def paths(record):
     for name, value in record.items():
         if name in OF_A_RUN:
             continue
-        yield from (f"{name}.{inner}" for inner in value) if isinstance(value, dict) else (name,)
+        yield from (f"{name}.{inner}" for inner in paths(value)) if isinstance(value, dict) else (name,)
 
 
 def test_each_metric_stands_where_it_says(record):

@@ -57,7 +57,7 @@ def test_a_row_keeps_what_was_asked(told):
 def test_a_page_shows_it(told):
     """A drawing over training and one over depth, each with every row, beside the loss; box plots without print."""
     _, _, subject = told
-    drawn = {drawing.title: drawing for drawing in shown(subject).drawings}
+    drawn = {drawing.title: drawing for drawing in shown(subject, {}).drawings}
     assert list(drawn) == [
         "cwn.watched: every column over the rows, smoke scale",
         "cwn.watched: train loss over training, smoke scale",

@@ -26,6 +26,11 @@ class Metric:
     where: str
 
 
+def _at_both_times(*figures: str) -> str:
+    """Where figures of the signal stand: at the initial weights and after training."""
+    return ", ".join(f"signal.{when}.{figure}" for figure in figures for when in ("start", "now"))
+
+
 METRICS: Final = (
     Metric(
         "loss",
@@ -81,6 +86,49 @@ METRICS: Final = (
         "Spearman's rank correlation of a ranking with that by column norm, mean over hidden layers",
         "DSWN, sections 2.2 and 3.2",
         "rankings.agreement.magnitude, rankings.agreement.apoz, rankings.agreement.taylor",
+    ),
+    Metric(
+        "norm and spread of the parameter",
+        "‖v_i‖ and σ_i = (Σ_j (v_ij − μ_i)² / d)^{1/2}, geometric means over the rows of all hidden layers",
+        "CWO, equations 16 and 17",
+        "parameters.norm, parameters.spread",
+    ),
+    Metric(
+        "change of norm and spread",
+        "both over what they were at the start, geometric means over the rows of all hidden layers",
+        "CWO, section 3.5",
+        "parameters.norm_change, parameters.spread_change",
+    ),
+    Metric(
+        "gradient of the parameter",
+        "‖∇_V L‖_F, geometric mean over the hidden layers",
+        "CWO, section 3.5",
+        "parameters.gradient",
+    ),
+    Metric(
+        "amplification",
+        "‖∇_V L‖_F / ‖∇_W L‖_F, geometric mean over the hidden layers",
+        "CWO, section 3.5",
+        "parameters.amplification",
+    ),
+    Metric(
+        "signal by depth",
+        "mean and variance of a layer's outputs, share of their second moment that is the units' means, and of the "
+        "singular values of ∂(outputs)/∂(input) the root mean square, the largest and the evenness (see ``signals``)",
+        "CWO, section 3.1 and equation 3",
+        _at_both_times("mean", "variance", "bias", "gain", "largest", "evenness"),
+    ),
+    Metric(
+        "drift of variance and gain",
+        "|ln(last depth's / first depth's)| for each depth between",
+        "CWO, section 3.1",
+        _at_both_times("variance_drift", "gain_drift"),
+    ),
+    Metric(
+        "bias share and evenness at the last depth",
+        "the figures of the signal at the deepest layer",
+        "CWO, section 3.2",
+        _at_both_times("last_bias", "last_evenness"),
     ),
     Metric(
         "epochs to a rival's final error",
