@@ -110,6 +110,9 @@ class Look:
 Residual = Callable[[Look], Iterator[Ratio]]
 RESIDUALS: Final[dict[str, Residual]] = {}
 TINY: Final = 1e-300
+LONGEST_UNIFORM: Final = 1100
+"""Entries of a row up to which a random orthogonal matrix is computed."""
+REFLECTIONS: Final = 8
 NEAR: Final = (2.0**-8, 2.0**-20)
 """How far outside its set a projection is asked too, relative to the point there."""
 
@@ -228,10 +231,21 @@ def _idempotent(look: Look) -> Iterator[Ratio]:
 
 @residual("rotation_equivariant")
 def _rotation(look: Look) -> Iterator[Ratio]:
-    Q = torch.linalg.qr(randn(look.d, look.d, seed=seed_of(look.seed, "rotation"))).Q.to(look.V.dtype)
-    turned = (rows(look.V) @ Q).reshape(look.V.shape)
+    seed = seed_of(look.seed, "rotation")
+    turned = _turned(rows(look.V).double(), seed).to(look.V.dtype).reshape(look.V.shape)
     if look.covers(turned):
-        yield _same(look, look.at(turned), look.W if look.instance.scalar else look.W @ Q.double())
+        yield _same(look, look.at(turned), look.W if look.instance.scalar else _turned(look.W, seed))
+
+
+def _turned(X: Tensor, seed: int) -> Tensor:
+    """X Q, Q orthogonal and random: uniform, or for long rows, of which that is dear, a product of reflections."""
+    d = X.shape[1]
+    if d <= LONGEST_UNIFORM:
+        Q: Tensor = torch.linalg.qr(randn(d, d, seed=seed)).Q
+        return X @ Q
+    for v in randn(REFLECTIONS, d, seed=seed):
+        X = X - 2 * torch.outer(X @ v, v) / v.square().sum()
+    return X
 
 
 @residual("permutation_equivariant_rows")
