@@ -21,7 +21,6 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.forward_ad import _set_fwd_grad_enabled
 
-from wnverify.primitives import fused
 from wnverify.primitives.distributed import whole
 from wnverify.primitives.rules import Rule, batched, call, dot, exactly, ldexp, power_scaled, tangents
 from wnverify.primitives.rules import looking as looking
@@ -76,11 +75,8 @@ def centred_rows(V: Tensor) -> Tensor:
     difference is rounded only relative to its own size.  Taking off the mean of the difference removes that miss.  In a
     constant row the first difference is a few units in the last place everywhere, whose mean is exact: it becomes zero.
     """
-    return _centre_in_place(V - V.mean(-1, keepdim=True))
-
-
-def _centre_in_place(X: Tensor) -> Tensor:
-    return X.sub_(X.mean(-1, keepdim=True))
+    once = V - V.mean(-1, keepdim=True)
+    return once.sub_(once.mean(-1, keepdim=True))
 
 
 class _Centre(Rule):
@@ -111,10 +107,6 @@ class _NormalizeRows(Rule):
     def forward(V: Tensor, centred: bool) -> Any:
         if not looking():
             return _normalize_unseen(V, centred)
-        if fused.usable(V):
-            made = fused.standardized_rows(V, 1, 0.0) if centred else fused.scaled_rows(V, torch.ones_like(V[..., :1]))
-            if made is not None:
-                return made
         X = centred_rows(V) if centred else V
         # In float64 no square of a float32 over- or underflows, and the sum keeps its last bits.
         r = torch.linalg.vector_norm(X, dim=-1, keepdim=True, dtype=torch.float64)
@@ -142,9 +134,7 @@ class _NormalizeRows(Rule):
     def backward(ctx: Any, W_bar: Tensor | None, r_bar: Tensor | None) -> Any:
         W, r = ctx.saved_tensors
         G = None
-        if W_bar is not None and fused.usable(W) and fused.last(W_bar, W):
-            G = fused.centred_tangential(W_bar, W, r, 1) if ctx.centred else fused.tangential(W_bar, W, r)
-        elif W_bar is not None:
+        if W_bar is not None:
             A = centre(W_bar) if ctx.centred else W_bar
             G = torch.addcmul(A, W, dot(A, W), value=-1).div_(r)
         if r_bar is not None:
@@ -195,9 +185,6 @@ class _Polar(Rule):
                 left = Y2 @ S if left is None else left + Y2 @ S
             if left is None:
                 return None, None
-            if direct is not None and direct.dim() == 2 and fused.last(left, direct):
-                G = direct.addmm_(left, W)  # of so many entries there is then one matrix beside W and its cotangent
-                return (_centre_in_place(_centre_in_place(G)) if ctx.centred else G), None
             G = left @ W
             G = G if direct is None else G + direct
             return centre(G) if ctx.centred else G, None
@@ -302,14 +289,16 @@ def _decompose(V: Tensor, centred: bool) -> tuple[Tensor, Tensor, Tensor, Tensor
         raise ValueError(f"V must have {_full_rank(centred)}; got shape {tuple(V.shape)}, so rank at most {largest}")
     exponent = None
     if looking():
-        Sigma = _gram(V, centred)
+        X = centred_rows(V.double()) if centred else V.double()
+        Sigma = X @ X.mT
         if not bool(ordinary(Sigma.diagonal(dim1=-2, dim2=-1).sqrt(), V).all()):
             V, exponent = finite_and_scaled(V, (-2, -1))
-            Sigma = _gram(V, centred)
-        W, D, s = _polar_seen(V, Sigma, centred)
+            X = centred_rows(V.double()) if centred else V.double()
+            Sigma = X @ X.mT
+        W, D, s = _polar_seen(V, X, Sigma, centred)
     else:
         V, exponent = power_scaled(V, (-2, -1))
-        W, D, s = _polar_unseen(V, _double(V, centred))
+        W, D, s = _polar_unseen(V, centred_rows(V.double()) if centred else V.double())
     if V.dtype == torch.float64:
         # V_C has zero mean to u, its polar factor only to κ u, hence centred once more; and one Newton-Schulz step
         # squares what is left in W Wᵀ − I (κ² u of the Gram matrix, or the many u of a decomposition).
@@ -322,27 +311,12 @@ def _decompose(V: Tensor, centred: bool) -> tuple[Tensor, Tensor, Tensor, Tensor
     return W, S, D, s
 
 
-def _double(V: Tensor, centred: bool) -> Tensor:
-    """V_C in float64."""
-    return centred_rows(V.double()) if centred else V.double()
-
-
-def _gram(V: Tensor, centred: bool) -> Tensor:
-    """Σ = V_C V_Cᵀ in float64; its lower triangle is all that is read."""
-    if V.dim() == 2 and V.dtype == torch.float32 and fused.alone(V):
-        return fused.gram_of_rows(V, centred=centred)
-    X = _double(V, centred)
-    return X @ X.mT
-
-
-def _polar_seen(V: Tensor, Sigma: Tensor, centred: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """W, D, s by the cheapest way that V_C allows; Sigma is its Gram matrix."""
+def _polar_seen(V: Tensor, X: Tensor, Sigma: Tensor, centred: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """W, D, s by the cheapest way that X, the float64 V_C, allows; Sigma is its Gram matrix."""
     lam, D = torch.linalg.eigh(Sigma)
     s = lam.clamp(min=0).sqrt()
     if bool((lam[..., -1] < WELL_CONDITIONED[V.dtype] * lam[..., 0]).all()):
-        root = ((D / s.unsqueeze(-2)) @ D.mT).to(V.dtype)
-        return root @ (centred_rows(V) if centred else V), D, s
-    X = _double(V, centred)
+        return ((D / s.unsqueeze(-2)) @ D.mT).to(V.dtype) @ X.to(V.dtype), D, s
     if V.dtype == torch.float64:
         D, s, Qt = torch.linalg.svd(X, full_matrices=False)
         _refuse_rank(s, V, centred)

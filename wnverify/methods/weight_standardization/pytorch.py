@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from wnverify.primitives import fused
 from wnverify.primitives.layout import RowParametrization
 from wnverify.primitives.pytorch import Rows, centre, centred_rows, finite_and_scaled, ordinary, refuse_row
 from wnverify.primitives.rules import Rule, batched, call, dot, ldexp, looking, power_scaled, tangents, working
@@ -25,9 +24,8 @@ def standardize_rows(V: Rows, *, eps: float = 1e-5, eps_inside: bool = True, unb
 
     σ is the standard deviation of the row, by d or, ``unbiased``, by d − 1.  Not ``eps_inside``: s = σ + eps.
     ``eps=0.0``: s = σ, as printed.  V and W (*batch, n, d), float64, float32, bfloat16 or float16; σ and s are reckoned
-    in float64 (on a CPU, rows of up to 2¹³ entries: σ in the dtype of V), the half precisions are computed in float32
-    and rounded once.  Rows with a mean above a quarter of σ are centred twice, so that one far above it does no harm.
-    Derivatives of every order, forward and reverse, and ``torch.func``.
+    in float64, the half precisions are computed in float32 and rounded once.  Rows are centred twice, so that a mean
+    far above the spread does no harm.  Derivatives of every order, forward and reverse, and ``torch.func``.
     With eps > 0 a constant row becomes zero, with the centred cotangent over s as its gradient.
     Raises ``ValueError`` naming a non-finite entry, a constant row where eps = 0, eps below 0 or d = 1 with
     ``unbiased``; ``TypeError`` for integers and complex numbers; looking costs one device synchronisation.  The
@@ -116,9 +114,6 @@ class _Standardize(Rule):
 
     @staticmethod
     def forward(V: Tensor, eps: float, inside: bool, m: int) -> Any:
-        made = fused.standardized_rows(V, m, eps) if (inside or eps == 0) and fused.usable(V) else None
-        if made is not None:
-            return made
         X = centred_rows(V)
         sigma = _deviation(X, m)
         if looking() and bool(ordinary(sigma, V).all()):
@@ -149,9 +144,7 @@ class _Standardize(Rule):
         W, t = ctx.saved_tensors
         s, c = _coefficients(t, ctx.eps, ctx.inside, ctx.m)
         G = None
-        if W_bar is not None and (ctx.inside or ctx.eps == 0) and fused.usable(W) and fused.last(W_bar, W):
-            G = fused.centred_tangential(W_bar, W, s, ctx.m)
-        elif W_bar is not None:
+        if W_bar is not None:
             A = centre(W_bar)
             G = torch.addcmul(A, W, c * dot(A, W), value=-1) / s
         if t_bar is not None:
