@@ -152,7 +152,10 @@ COVERED = {
         "singular values 2, 2, 1, 1",
         "orthonormal rows",
     ],
-    "edge.scale": ["2^-664 in float64", "2^664 in float64", "2^-100 in float32", "2^100 in float32", "2^9 in float16"],
+    "edge.scale": [
+        *("2^-664 in float64", "2^664 in float64", "2^-100 in float32", "2^100 in float32"),
+        *("2^-30 in bfloat16", "2^20 in bfloat16", "2^9 in float16"),
+    ],
     "edge.large_mean": ["mean 2^10 in float32", "mean 2^12 in float32"],
     "edge.nan_row": ["NaN", "infinity"],
     "gradient.singular": [

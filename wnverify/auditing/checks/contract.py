@@ -276,7 +276,8 @@ def history(look: Context, sheet: Sheet) -> None:
     leaf = V.clone().requires_grad_()
     with torch.no_grad():
         expected_near, moved_little = look.build(point.weight).at(near), instance.at(near)
-        if look.build(point.weight).at(leaf).requires_grad:
+        # A projection may give back the very leaf, which has no graph.
+        if look.build(point.weight).at(leaf).grad_fn is not None:
             said = "the output has a graph where none is recorded: what an evaluation computes is kept in memory"
             sheet.add("under no_grad", Verdict.HAZARD, said, route="exact")
     recorded = look.build(point.weight).at(leaf).detach()
