@@ -16,7 +16,8 @@ import json, sys, warnings
 warnings.simplefilter("ignore")
 import logging; logging.disable(logging.WARNING)
 import torch
-from wnverify.primitives.pytorch import centre, normalize, polar
+from wnverify.primitives.polar import polar
+from wnverify.primitives.pytorch import centre, normalize
 from wnverify.oracles.ratio import map_model
 
 backend, seen = sys.argv[1], {}
@@ -84,7 +85,8 @@ import logging; logging.disable(logging.WARNING)
 import torch
 from torch.func import grad, jvp, vmap
 from wnverify.oracles.ratio import map_model
-from wnverify.primitives.pytorch import normalize, polar
+from wnverify.primitives.polar import polar
+from wnverify.primitives.pytorch import normalize
 
 torch.manual_seed(0)
 V, A, E = (torch.randn(3, 5, dtype=torch.float64) for _ in range(3))

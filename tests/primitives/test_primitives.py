@@ -9,16 +9,8 @@ from wnverify.finding import seed_of
 from wnverify.oracles.ratio import Ratio, map_model
 from wnverify.primitives import reference
 from wnverify.primitives.layout import from_rows, to_rows
-from wnverify.primitives.pytorch import (
-    _Inverse,
-    _Lyapunov,
-    _Polar,
-    _polar_seen,
-    _polar_unseen,
-    centre,
-    normalize,
-    working,
-)
+from wnverify.primitives.polar import _Inverse, _Lyapunov, _Polar, _polar_seen, _polar_unseen
+from wnverify.primitives.pytorch import centre, normalize, working
 from wnverify.primitives.rules import call
 
 
@@ -172,7 +164,7 @@ def test_rows_of_a_float32_polar_factor_are_orthonormal_at_any_condition(seen):
             P, Q = (np.linalg.qr(own.standard_normal((size, 2)))[0] for size in (2, 4))
             V = torch.tensor((P * [1.0, 1 / kappa]) @ Q.T).float()
             X = V.double()
-            W = (_polar_seen(V, X, X @ X.mT, False) if seen else _polar_unseen(V, X))[0]
+            W = (_polar_seen(V, X @ X.mT, False) if seen else _polar_unseen(V, X))[0]
             gram = W.double() @ W.double().mT
             model = map_model("float32", 4, roundings=1)
             assert Ratio(float((gram - torch.eye(2)).norm()), 2**0.5, model).value <= 1, (kappa, k)

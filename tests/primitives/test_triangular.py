@@ -7,7 +7,7 @@ import torch
 
 from wnverify.finding import seed_of
 from wnverify.oracles.ratio import Ratio, map_model
-from wnverify.primitives.pytorch import polar
+from wnverify.primitives.polar import polar
 from wnverify.primitives.triangular import triangular
 
 SHAPES = [(1, 1), (3, 3), (3, 7), (2, 3, 7)]

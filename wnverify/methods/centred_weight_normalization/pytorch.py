@@ -15,8 +15,9 @@ from wnverify.primitives.pytorch import Rows, normalize, working
 def centre_and_normalize_rows(V: Rows) -> Rows:
     """W with w_i = v̂_i / ‖v̂_i‖, v̂_i = v_i − mean(v_i), along the last axis.
 
-    V and W (*batch, n, d), float64, float32, bfloat16 or float16; norms are summed in float64, the half precisions are
-    computed in float32 and rounded once.  Rows are centred twice, so that a mean far above the spread does no harm.
+    V and W (*batch, n, d), float64, float32, bfloat16 or float16; norms are summed in float64 (on a CPU, rows
+    of up to 2¹³ entries: in the dtype of V), the half precisions are computed in float32 and rounded once.  Rows with a
+    mean above a quarter of their deviation are centred twice, so that one far above it does no harm.
     Derivatives of every order, forward and reverse, and ``torch.func``.
     Raises ``ValueError`` naming a constant row or a non-finite entry, ``TypeError`` for integers and complex numbers;
     looking costs one device synchronisation.  The backward keeps W and the norms, no copy of V (for the half

@@ -13,7 +13,8 @@ from torch import Tensor
 from wnverify.methods.dswn_neuron_measurement.pytorch import PERTURBATION, check_scales, column_scales
 from wnverify.methods.dswn_sparsity_measurement.pytorch import check_shrinkage, shrink
 from wnverify.primitives.layout import RowParametrization
-from wnverify.primitives.pytorch import Rows, polar_factors, working
+from wnverify.primitives.polar import polar_factors
+from wnverify.primitives.pytorch import Rows, working
 
 ORDERS: Final = ("nm-sm", "sm-nm")
 

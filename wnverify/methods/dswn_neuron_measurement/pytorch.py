@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from wnverify.primitives.layout import RowParametrization
-from wnverify.primitives.pytorch import Rows, centre, polar_factors, working
+from wnverify.primitives.polar import polar_factors
+from wnverify.primitives.pytorch import Rows, centre, working
 from wnverify.primitives.rules import Rule, batched, call, exactly, ldexp, power_scaled, tangents
 
 PERTURBATION = 1e-8

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from wnverify.primitives.layout import RowParametrization
-from wnverify.primitives.pytorch import Rows, polar, working
+from wnverify.primitives.polar import polar
+from wnverify.primitives.pytorch import Rows, working
 from wnverify.primitives.rules import Rule, batched, call, tangents
 
 AXES: Final = {"rows": -1, "columns": -2}

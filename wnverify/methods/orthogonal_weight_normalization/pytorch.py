@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from wnverify.primitives.layout import RowParametrization
-from wnverify.primitives.pytorch import Rows, looking, polar, working
+from wnverify.primitives.polar import polar
+from wnverify.primitives.pytorch import Rows, looking, working
 
 _OF_EVERY_GROUP = {
     "unit_norm_rows": True,

@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Final
 import torch
 
 from wnverify.primitives.constraint import RowConstraint
-from wnverify.primitives.pytorch import Rows, polar, working
+from wnverify.primitives.polar import polar
+from wnverify.primitives.pytorch import Rows, working
 from wnverify.primitives.rules import check_gradient
 from wnverify.primitives.triangular import triangular
 
@@ -38,7 +39,7 @@ def orthonormalize_rows(W: Rows) -> Rows:
 def nearest_orthonormal_rows(W: Rows) -> Rows:
     """(W Wᵀ)^{-1/2} W, the nearest matrix with orthonormal rows; W (*batch, n, d), n ≤ d.
 
-    dtypes, derivatives, memory and errors as ``primitives.pytorch.polar``, uncentred.
+    dtypes, derivatives, memory and errors as ``primitives.polar.polar``, uncentred.
 
     >>> import torch
     >>> nearest_orthonormal_rows(torch.tensor([[2.0, 0.0], [0.0, 3.0]]))

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from wnverify.primitives import fused
 from wnverify.primitives.layout import RowParametrization
 from wnverify.primitives.pytorch import Rows, centre, centred_rows, finite_and_scaled, ordinary, refuse_row
 from wnverify.primitives.rules import Rule, batched, call, dot, ldexp, looking, power_scaled, tangents, working
@@ -24,8 +25,9 @@ def standardize_rows(V: Rows, *, eps: float = 1e-5, eps_inside: bool = True, unb
 
     σ is the standard deviation of the row, by d or, ``unbiased``, by d − 1.  Not ``eps_inside``: s = σ + eps.
     ``eps=0.0``: s = σ, as printed.  V and W (*batch, n, d), float64, float32, bfloat16 or float16; σ and s are reckoned
-    in float64, the half precisions are computed in float32 and rounded once.  Rows are centred twice, so that a mean
-    far above the spread does no harm.  Derivatives of every order, forward and reverse, and ``torch.func``.
+    in float64 (on a CPU, rows of up to 2¹³ entries: σ in the dtype of V), the half precisions are computed in float32
+    and rounded once.  Rows with a mean above a quarter of σ are centred twice, so that one far above it does no harm.
+    Derivatives of every order, forward and reverse, and ``torch.func``.
     With eps > 0 a constant row becomes zero, with the centred cotangent over s as its gradient.
     Raises ``ValueError`` naming a non-finite entry, a constant row where eps = 0, eps below 0 or d = 1 with
     ``unbiased``; ``TypeError`` for integers and complex numbers; looking costs one device synchronisation.  The
@@ -114,23 +116,9 @@ class _Standardize(Rule):
 
     @staticmethod
     def forward(V: Tensor, eps: float, inside: bool, m: int) -> Any:
-        X = centred_rows(V)
-        sigma = _deviation(X, m)
-        if looking() and bool(ordinary(sigma, V).all()):
-            s = _divisor(sigma, eps, inside)
-            return X / s.to(V.dtype), (sigma if eps and not inside else s).to(V.dtype)
-        scaled, exponent = (finite_and_scaled if looking() else power_scaled)(V, (-1,))
-        constant = scaled.amax(-1, keepdim=True) == scaled.amin(-1, keepdim=True)
-        X = centred_rows(scaled)
-        small = _deviation(X, m)
-        sigma = ldexp(small, exponent)
-        if eps == 0:
-            if looking():
-                refuse_row(constant.squeeze(-1), "no constant row", "is constant")
-            return X / small.to(V.dtype), sigma.to(V.dtype)
-        s = _divisor(sigma, eps, inside)
-        W = X / small.masked_fill(constant, 1.0).to(V.dtype) * (sigma / s).to(V.dtype)
-        return W, (s if inside else sigma).to(V.dtype)
+        if (inside or eps == 0) and fused.usable(V):
+            return fused.standardized_rows(V, m, eps, lambda: _standardized(V, eps, inside, m))
+        return _standardized(V, eps, inside, m)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
@@ -144,7 +132,9 @@ class _Standardize(Rule):
         W, t = ctx.saved_tensors
         s, c = _coefficients(t, ctx.eps, ctx.inside, ctx.m)
         G = None
-        if W_bar is not None:
+        if W_bar is not None and (ctx.inside or ctx.eps == 0) and fused.usable(W) and fused.last(W_bar, W):
+            G = fused.centred_tangential(W_bar, W, s, ctx.m)
+        elif W_bar is not None:
             A = centre(W_bar)
             G = torch.addcmul(A, W, c * dot(A, W), value=-1) / s
         if t_bar is not None:
@@ -162,6 +152,30 @@ class _Standardize(Rule):
     @staticmethod
     def vmap(info: Any, in_dims: Any, *arguments: Any) -> Any:
         return call(_Standardize, *batched(info, in_dims, arguments)), (0, 0)
+
+
+def _standardized(V: Tensor, eps: float, inside: bool, m: int) -> tuple[Tensor, Tensor]:
+    """(W, t) by plain operations; a ``ValueError`` names what has no deviation to divide by."""
+    X = centred_rows(V)
+    sigma = _deviation(X, m)
+    usual, s = ordinary(sigma, V), _divisor(sigma, eps, inside)
+    direct = X / s.to(V.dtype)
+    if looking() and bool(usual.all()):
+        return direct, (sigma if eps and not inside else s).to(V.dtype)
+    scaled, exponent = (finite_and_scaled if looking() else power_scaled)(V, (-1,))
+    constant = scaled.amax(-1, keepdim=True) == scaled.amin(-1, keepdim=True)
+    X = centred_rows(scaled)
+    small = _deviation(X, m)
+    sigma = ldexp(small, exponent)
+    if eps == 0:
+        if looking():
+            refuse_row(constant.squeeze(-1), "no constant row", "is constant")
+        return X / small.to(V.dtype), sigma.to(V.dtype)
+    s = _divisor(sigma, eps, inside)
+    W = X / small.masked_fill(constant, 1.0).to(V.dtype) * (sigma / s).to(V.dtype)
+    if looking():  # what an ordinary row gives does not hang on the rows beside it
+        W = torch.where(usual, direct, W)
+    return W, (s if inside else sigma).to(V.dtype)
 
 
 def _deviation(X: Tensor, m: int) -> Tensor:
