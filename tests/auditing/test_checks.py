@@ -64,6 +64,7 @@ COVERED = {
         "first weight again",
         "a weight that moved by 2^-20 of itself",
         "recorded for a gradient",
+        "after a call in float32",
         "in inference mode",
     ],
     "contract.train_eval": [

@@ -97,6 +97,12 @@ def test_a_declared_property_that_ends_at_a_border_fails_and_an_undeclared_one_i
     assert says(sheet_of("property.odd", "executed.py:Smallest", declare={"odd": True})) == {}
 
 
+@pytest.mark.parametrize(("subject", "verdict"), [("WornAtSize", HAZARD), ("ShiftedAtSize", FAIL)])
+def test_a_miss_of_rounding_at_size_is_no_wrong_mathematics(subject, verdict):
+    """Two hundred units in the last place, of float32 and float64 alike, are a hazard; a fixed 10^-9 is a failure."""
+    assert says(sheet_of("property.sizes", f"executed.py:{subject}"))["unit_norm_rows at 33x65"] is verdict
+
+
 def test_sizes_that_are_too_dear_are_named():
     """A map of m⁴ is looked at where it can be; what is left out stands among the conditions."""
     sheet = sheet_of("gradient.sizes", "executed.py:Quartic")

@@ -72,7 +72,7 @@ class Context:
         self.traced = False
         """Whether one trace took many weights: that look was many seeds."""
         self._seed = seed
-        self._sampled = sampled
+        self.sampled = sampled
         self._weights = weights
         self._noises: dict[str, Noises] = {}
         self._work: dict[tuple[int, ...], float] = {}
@@ -96,16 +96,28 @@ class Context:
 
     def dear(self, point: Point) -> bool:
         """Whether one step at a weight of this shape is more than a sampled look, one of many, can be asked for."""
-        if not self._sampled:
-            return False
+        return self.sampled and self.work(point) > MOST_OF_MANY
+
+    def work(self, point: Point) -> float:
+        """The scalar operations of one step at a weight of this shape, counted once."""
         shape = tuple(point.V.shape)
         if shape not in self._work:
             self._work[shape] = work_of(self.build(point.weight).at, point.V)
-        return self._work[shape] > MOST_OF_MANY
+        return self._work[shape]
+
+    def work_at_least(self, shape: tuple[int, int]) -> float:
+        """What one step at this shape must take, by what is known of others where the longer side is as long at least:
+        in proportion to it, and of as tall or as wide ones to the square of a shorter side that is shorter."""
+        (low, high), tall = sorted(shape), shape[0] > shape[1]
+        found = 0.0
+        for known, work in self._work.items():
+            if len(known) == 2 and high >= max(known) and (low >= min(known) or tall == (known[0] > known[1])):
+                found = max(found, work * min(1.0, low / min(known)) ** 2 * high / max(known))
+        return found
 
     def chosen(self, name: str, options: Sequence[Option]) -> Sequence[Option]:
         """All of them; in a sampled look the one that the seed draws."""
-        if not self._sampled or len(options) < 2:
+        if not self.sampled or len(options) < 2:
             return options
         at = self.seed_for("chosen", name) % len(options)
         return options[at : at + 1]
@@ -113,13 +125,13 @@ class Context:
     def probes(self, gaussian: int, of: str = "value") -> Mapping[str, Any]:
         """With how many probes ``check_backward`` is called; in a sampled look with few, and others for each seed, and
         with what rounding noise is known ``of`` the map that it is called with."""
-        if not self._sampled:
+        if not self.sampled:
             return {"gaussian": gaussian}
         return {"gaussian": min(gaussian, FEW), "structured": 1, "noises": self.noises(of)}
 
     def noises(self, of: str = "value") -> Noises | None:
         """The rounding noise that earlier looks found ``of`` a map; None in a look that is no sampled one."""
-        return self._noises.setdefault(of, {}) if self._sampled else None
+        return self._noises.setdefault(of, {}) if self.sampled else None
 
     @functools.cached_property
     def repeatable_in_training(self) -> bool:
@@ -153,21 +165,26 @@ class Context:
 
         A penalty may sum in a wider dtype than that of the weight.
         """
+        return self._coordinates(V, name) is not None
+
+    def _coordinates(self, V: Tensor, name: str) -> Tensor | None:
+        """What registration makes of a weight that the forward accepts, or None."""
         try:
             instance = self.build(V)
+            kept = instance.V.clone()  # a forward may change its input
             with torch.no_grad():
                 out = instance.out()
         except Exception as error:
             self.refused[name or str(tuple(V.shape))] = f"{type(error).__name__}: {first_line(error)}"
-            return False
+            return None
         wider = self.scalar and out.is_floating_point() and out.dtype.itemsize > V.dtype.itemsize
         if out.shape != instance.output_shape(V) or not (out.dtype == V.dtype or wider):
             self.refused[name or str(tuple(V.shape))] = f"the output is {out.dtype} of shape {tuple(out.shape)}"
-            return False
+            return None
         if not bool(torch.isfinite(out).all()):
             self.refused[name or str(tuple(V.shape))] = "the output is not finite"
-            return False
-        return True
+            return None
+        return kept
 
     @property
     def scalar(self) -> bool:
@@ -203,7 +220,7 @@ class Context:
         """
         kept: list[Point] = []
         points = list(points)
-        one = self._sampled and not every and len(points) > 1
+        one = self.sampled and not every and len(points) > 1
         if one:
             start = self.seed_for("first of", points[0].name) % len(points)
             points = [*points[start:], *points[:start]]
@@ -214,8 +231,7 @@ class Context:
             why = outside(point.V, self.subject.domain)
             if why is not None:
                 self.refused[point.name] = f"outside the stated domain ({why})"
-            elif self.accepts(point.V, point.name):
-                V = self.build(point.V).V
+            elif (V := self._coordinates(point.V, point.name)) is not None:
                 origin = float(point.V.norm()) > 0 and float(V.norm()) <= AT_ORIGIN * float(point.V.norm())
                 found = dataclasses.replace(point, V=V, built_for=point.V, origin=origin)
                 kept += [found, *(self._away_from_origin(found) if origin else [])]

@@ -60,7 +60,9 @@ def feasible(look: Context, name: str, point: Point) -> bool:
     return not (n > d and name == "unit_norm_rows" and look.subject.domain.get("rows_le_cols_for_orthonormal_rows"))
 
 
-def look_at(look: Context, point: Point, value: object, dtype: torch.dtype, *, once: bool = False) -> Look:
+def look_at(
+    look: Context, point: Point, value: object, dtype: torch.dtype, *, once: bool = False, sampled: bool = False
+) -> Look:
     V = point.V.to(dtype)
     instance = look.build(point.weight).to(dtype)
     return Look(
@@ -72,4 +74,5 @@ def look_at(look: Context, point: Point, value: object, dtype: torch.dtype, *, o
         target_set=look.subject.target_set,
         convex="convex" in look.subject.declares,
         once=once,
+        sampled=sampled,
     )

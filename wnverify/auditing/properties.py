@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import torch
 from torch import Tensor
@@ -24,14 +24,16 @@ from wnverify.oracles.gradients import reverse_mode, sensitivity
 from wnverify.oracles.optimality import certificate
 from wnverify.oracles.ratio import ErrorModel, Ratio, map_model
 
+Option = TypeVar("Option")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Look:
     """One subject at one weight: V as given (any dtype), W in float64, the declared value and a seed.
 
     For a penalty W is its value, a matrix of one entry.  ``convex``: it is declared.  ``settled``: V itself is the
-    result, whose constraints are asked.  ``once``: a penalty
-    is asked at one size and one step.
+    result, whose constraints are asked.  ``once``: a penalty is asked at one size and one step.  ``sampled``: of sizes
+    and steps one is looked at, which the seed draws.
     """
 
     instance: Instance
@@ -43,6 +45,12 @@ class Look:
     convex: bool = False
     settled: bool = False
     once: bool = False
+    sampled: bool = False
+
+    def chosen(self, name: str, options: list[Option]) -> list[Option]:
+        """All of them, or the one that the seed draws."""
+        at = seed_of(self.seed, "chosen", name) % max(len(options), 1)
+        return options[at : at + 1] if self.sampled else options
 
     @property
     def dtype(self) -> str:
@@ -94,7 +102,7 @@ class Look:
         one size may keep by accident."""
         if self.settled:
             return [self.V]
-        return [V for V in (self.V, self.V / 64, self.V * 64) if self.covers(V)]
+        return self.chosen("size", [V for V in (self.V, self.V / 64, self.V * 64) if self.covers(V)])
 
     def covers(self, V: Tensor) -> bool:
         """Whether V lies in the stated domain: beyond it nothing was promised, so nothing is compared."""

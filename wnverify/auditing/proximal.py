@@ -12,6 +12,7 @@ Necessary, and asked:
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterator
 from typing import Any, Final
@@ -71,24 +72,22 @@ class _Objective:
 @residual("is_prox_of_penalty")
 def _proximal(look: Look) -> Iterator[Ratio]:
     one_size = look.once or look.dtype != "float64" or look.V.numel() > SMALL
-    for scale in SCALES[:1] if one_size else SCALES:
-        W = look.V * scale
-        if not look.covers(W):
+    weights = [look.V * scale for scale in (SCALES[:1] if one_size else SCALES)]
+    pairs = itertools.product(filter(look.covers, weights), STEPS[1:2] if one_size else STEPS)
+    for W, step in look.chosen("size and step", list(pairs)):
+        try:
+            X = look.instance.prox(W.clone(), step)
+        except ValueError:  # a step for which a penalty that is not convex has no unique point
             continue
-        for step in STEPS[1:2] if one_size else STEPS:
-            try:
-                X = look.instance.prox(W.clone(), step)
-            except ValueError:  # a step for which a penalty that is not convex has no unique point
-                continue
-            if X.shape != W.shape or not bool(torch.isfinite(X).all()):
-                yield Seen(math.inf, 1.0, look.model(), {"V": W, "step": step, "prox": X})
-                continue
-            F = _Objective(look, W, X, step)
-            yield from _slopes(look, F)
-            yield from _values(look, F)
-            if look.convex:
-                yield from _subgradient(look, F)
-                yield from _firmly(look, F, W)
+        if X.shape != W.shape or not bool(torch.isfinite(X).all()):
+            yield Seen(math.inf, 1.0, look.model(), {"V": W, "step": step, "prox": X})
+            continue
+        F = _Objective(look, W, X, step)
+        yield from _slopes(look, F)
+        yield from _values(look, F)
+        if look.convex:
+            yield from _subgradient(look, F)
+            yield from _firmly(look, F, W)
 
 
 def _slopes(look: Look, F: _Objective) -> Iterator[Ratio]:

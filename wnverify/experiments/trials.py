@@ -49,7 +49,7 @@ def trial(
     """
     experiment = find(experiment_id)
     variant, used = row_of(experiment, row), scale_of(experiment, scale)
-    served = [(experiment, variant), *((other, row_of(other, name)) for other, name in _found(also))]
+    served = [(experiment, variant), *((other := find(name), row_of(other, of)) for name, of in also)]
     same = run_of(experiment, variant, scale, seed)
     if wrong := [(e.id, v.name) for e, v in served if run_of(e, v, scale, seed) != same]:
         raise ValueError(f"also must be rows of the same run as {experiment.id}, {row}; got {wrong}")
@@ -75,10 +75,6 @@ def trial(
         shutil.rmtree(place)
     told = [{"diverged": diverged} if run is None else _figures(e, v, run, data) for e, v in served]
     return [finding_of(*row, scale, seed, of, decided=data.decided) for row, of in zip(served, told, strict=True)]
-
-
-def _found(rows: Sequence[tuple[str, str]]) -> list[tuple[Experiment, str]]:
-    return [(find(name), row) for name, row in rows]
 
 
 def run_of(experiment: Experiment, variant: Variant, scale: str, seed: int) -> str:

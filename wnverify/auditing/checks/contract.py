@@ -288,6 +288,10 @@ def history(look: Context, sheet: Sheet) -> None:
         ("a weight that moved by 2^-20 of itself", moved_little, expected_near),
         ("recorded for a gradient", recorded, expected),
     ]
+    used, unused = (look.build(point.weight).to(torch.float32) for _ in range(2))
+    with contextlib.suppress(Exception), torch.no_grad():  # a refused dtype is a matter of contract.dtype
+        used.at(V.float())
+        cases.append(("after a call in float32", used.to(torch.float64).at(V), unused.to(torch.float64).at(V)))
     try:
         with torch.inference_mode():
             cases.append(("in inference mode", look.build(point.weight).at(V.clone()).clone(), expected))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from wnverify.auditing.checks.gradient import AFTER, other_tensors
+from wnverify.auditing.checks.gradient import AFTER, GROSS, other_tensors
 from wnverify.auditing.checks.gradient_settings import trained_parameters
 from wnverify.auditing.context import Context, first_line
 from wnverify.auditing.instance import Instance
@@ -19,7 +19,6 @@ from wnverify.oracles.gradients import forward_mode, row_scales, sensitivity
 from wnverify.oracles.ratio import ErrorModel, Ratio, map_model
 
 NONE = "there are no own parameters and no further tensors"
-GROSS = 1e-2
 WORST_CONDITION = 1e6
 
 
@@ -53,13 +52,15 @@ def frozen(look: Context, sheet: Sheet) -> None:
 def _leaves(instance: Instance, V: Tensor) -> dict[str, Tensor]:
     """Every tensor that is trained: V, what stands beside it, and own parameters."""
     leaves = {
-        "V" if i == instance.primary else f"tensor {i} of right_inverse": t.detach().clone()
-        for i, t in enumerate(instance.with_primary(V))
-        if t.is_floating_point()
+        _name(instance, i): t.detach().clone() for i, t in enumerate(instance.with_primary(V)) if t.is_floating_point()
     }
     if instance.module is not None:
         leaves |= {f"parameter {name}": parameter for name, parameter in trained_parameters(instance.module)}
     return leaves
+
+
+def _name(instance: Instance, index: int) -> str:
+    return "V" if index == instance.primary else f"tensor {index} of right_inverse"
 
 
 def _gradients_of(
@@ -68,10 +69,7 @@ def _gradients_of(
     """The gradients of the named leaves, all others frozen; zeros where there is none."""
     for name, leaf in leaves.items():
         leaf.requires_grad_(name in names)
-    given = [
-        leaves.get("V" if i == instance.primary else f"tensor {i} of right_inverse", t)
-        for i, t in enumerate(instance.with_primary(V))
-    ]
+    given = [leaves.get(_name(instance, i), t) for i, t in enumerate(instance.with_primary(V))]
     asked = [leaves[name] for name in names]
     out = instance(*given)
     found = torch.autograd.grad(out, asked, cotangent, allow_unused=True) if out.requires_grad else [None] * len(asked)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from wnverify.auditing.backward import backward_model, natural_size, worst_narrow_row
-from wnverify.auditing.checks.gradient import AFTER, IN_FULL, add_report, other_tensors
+from wnverify.auditing.checks.gradient import AFTER, GROSS, IN_FULL, add_report, other_tensors
 from wnverify.auditing.checks.precision import telling
 from wnverify.auditing.context import VANISHING, Context, first_line
 from wnverify.auditing.holding import discover
@@ -29,7 +29,6 @@ from wnverify.oracles.gradients import (
 )
 from wnverify.oracles.ratio import ErrorModel, Ratio, map_model
 
-GROSS = 1e-2
 GROSS_IN_HALF = 0.25
 LOST_DIGITS = 1e-6
 """Relative error that a sound float64 backward may have beside a cotangent 2^40 times larger."""
@@ -147,6 +146,11 @@ def _between(
     needs=("gradient",),
 )
 def float32(look: Context, sheet: Sheet) -> None:
+    for judge in look.chosen("width", (_single, _halves)):
+        judge(look, sheet)
+
+
+def _single(look: Context, sheet: Sheet) -> None:
     further = [scaled_rows(1e3, look.seed), *([] if look.quick else [generic((6, 1100), look.seed)])]
     points = [*look.generic_points(), *look.kernel_points(), *look.usable(further)]
     for point in telling(look, sheet, points):
@@ -167,6 +171,9 @@ def float32(look: Context, sheet: Sheet) -> None:
         ratio = worst_narrow_row(wide, low, cotangent, observed, expected)
         wrong = Verdict.FAIL if ratio.relative > GROSS else Verdict.HAZARD
         sheet.compare(point.name, ratio, "the float32 gradient differs from the float64 one", wrong=wrong)
+
+
+def _halves(look: Context, sheet: Sheet) -> None:
     base = generic((5, 12), look.seed)
     long = look.usable([Point(name=f"{base.name} times 16", V=16 * base.V, seed=base.seed)])
     for point in look.chosen("half", [*look.generic_points()[:3], *look.kernel_points()[:1], *long]):

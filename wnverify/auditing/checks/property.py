@@ -87,6 +87,7 @@ def _declared(name: str) -> None:
         special = special_points(look, name)
         once = {point.name for point in special} if look.subject.kind == PENALTY else set()
         hard = badly_conditioned(look, name)
+        one_size = look.sampled or look.quick
         exact, told = once | {point.name for point in hard}, states_a_limit(look)
         if (
             look.subject.kind == PARAMETRIZATION
@@ -101,7 +102,7 @@ def _declared(name: str) -> None:
             for dtype in look.chosen(f"dtype at {point.name}", dtypes):
                 case = f"{point.name} {str(dtype).removeprefix('torch.')}"
                 try:
-                    found = measure(name, look_at(look, point, value, dtype, once=point.name in once))
+                    found = measure(name, look_at(look, point, value, dtype, once=point.name in once, sampled=one_size))
                 except Exception as error:  # foreign code may refuse a dtype or have no gradient
                     refused = Verdict.UNSUPPORTED if dtype == torch.float32 else Verdict.FAIL
                     sheet.add(case, refused, f"{type(error).__name__}: {first_line(error)}")
@@ -111,7 +112,7 @@ def _declared(name: str) -> None:
                     continue
                 found = admitting(found, look, name)
                 excused = point.name in exact - once and found.relative < (SMALL_MISS if told else NEARLY)
-                excused = excused or _by_rounding(look, name, point, value, found, dtype)
+                excused = excused or by_rounding(look, name, point, value, found, dtype)
                 wrong = Verdict.HAZARD if excused else Verdict.FAIL
                 said = f"not so: {look.statement(name)}"
                 sheet.compare(case, found, said, wrong=wrong, witness=_witness(point, look, found))
@@ -141,12 +142,12 @@ def _elsewhere(look: Context, sheet: Sheet, name: str) -> None:
             found = dataclasses.replace(found, model=model)
             excused = kappa > WELL_CONDITIONED and not rows_are_independent(look.build(point.weight), point.V)
             excused = excused and not (states_a_limit(look) and found.relative >= SMALL_MISS)
-            excused = excused or _by_rounding(look, name, point, value, found, torch.float64)
+            excused = excused or by_rounding(look, name, point, value, found, torch.float64)
             said, witness = f"not so: {look.statement(name)}", _witness(point, look, found)
             sheet.compare(point.name, found, said, wrong=Verdict.HAZARD if excused else wrong, witness=witness)
 
 
-def _by_rounding(look: Context, name: str, point: Point, value: object, found: Ratio, dtype: torch.dtype) -> bool:
+def by_rounding(look: Context, name: str, point: Point, value: object, found: Ratio, dtype: torch.dtype) -> bool:
     """Whether a miss is one of rounding, where something cancels: then float64 misses its model too, by little, and
     float32 by as much more as its unit roundoff is larger.  That bites, and is no wrong mathematics; a wrong constant,
     an eps, a narrower part do not grow so.

@@ -167,6 +167,21 @@ class CachedByShape(_CachedNorms):
         return V.shape, V.dtype
 
 
+class ConstantOfFirstDtype(nn.Module):
+    """The root of the number of columns is kept in the dtype of the first call, and used in all later ones."""
+
+    DECLARES: ClassVar[Facts] = {"odd": True}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.roots: dict[int, Tensor] = {}
+
+    def forward(self, V: Tensor) -> Tensor:
+        X = V.flatten(1)
+        root = self.roots.setdefault(X.shape[1], X.new_tensor(X.shape[1]).sqrt())
+        return (unit_rows(X) * root).to(V.dtype).reshape(V.shape)
+
+
 class NoncontiguousIsTransposed(nn.Module):
     """The backward takes any input that is not contiguous for a transposed one and reads its storage in that order."""
 

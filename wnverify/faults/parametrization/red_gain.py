@@ -70,10 +70,8 @@ class GainsOfFirst64Rows(_Pair):
         return unit_rows_backward(V, unit_rows(V), G * g), torch.cat([own[:64], torch.zeros_like(own[64:])])
 
 
-class _RadialWithGain(torch.autograd.Function):
-    """``g v / ‖v‖``; what is common to both gradients is computed for that of g."""
-
-    generate_vmap_rule = True
+class _ScaledRows(torch.autograd.Function):
+    """``g v / ‖v‖``, right."""
 
     @staticmethod
     def forward(V: Tensor, g: Tensor) -> Tensor:
@@ -82,6 +80,18 @@ class _RadialWithGain(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Any) -> Any:
+        (V, g), (G,) = ctx.saved_tensors, cotangents
+        return unit_rows_backward(V, unit_rows(V), G * g), dots(unit_rows(V), G)
+
+
+class _RadialWithGain(_ScaledRows):
+    """What is common to both gradients is computed for that of g."""
+
+    generate_vmap_rule = True
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Any) -> Any:
@@ -115,22 +125,8 @@ class GainSummedInBfloat16(_Pair):
         return unit_rows_backward(V, u, G * g), own
 
 
-class _TangentOfV(torch.autograd.Function):
-    """``g v / ‖v‖`` whose forward mode has the tangent of V alone."""
-
-    @staticmethod
-    def forward(V: Tensor, g: Tensor) -> Tensor:
-        return g * unit_rows(V)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        ctx.save_for_backward(*inputs)
-        ctx.save_for_forward(*inputs)
-
-    @staticmethod
-    def backward(ctx: Any, *cotangents: Any) -> Any:
-        (V, g), (G,) = ctx.saved_tensors, cotangents
-        return unit_rows_backward(V, unit_rows(V), G * g), dots(unit_rows(V), G)
+class _TangentOfV(_ScaledRows):
+    """Forward mode has the tangent of V alone."""
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Any:
