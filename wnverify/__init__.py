@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
+from wnverify.version import VERSION
+
 if TYPE_CHECKING:
     import wnverify.strategies as strategies
     from wnverify.auditing.pytest_plugin import parametrize_checks as parametrize_checks
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from wnverify.methods.application.apply import remove as remove
     from wnverify.methods.application.grouping import parameter_groups as parameter_groups
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _HOME: Final = {
     "audit": "wnverify.auditing.suite",
