@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 
 from wnverify.finding import Evidence, Finding, Verdict
-from wnverify.workitem import WorkItem
+from wnverify.workitem import Outcome, WorkItem
 
 
 def item(function: str, name: str = "", **changes: Any) -> WorkItem:
@@ -184,6 +184,12 @@ def kills_its_parent_once(marker: str) -> list[Finding]:
     return [finding("kills_its_parent_once")]
 
 
+def kills_its_parent() -> list[Finding]:
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(600)
+    return []
+
+
 def prints_rubbish() -> list[Finding]:
     print("{" * 10000)
     print("\x00\xff" * 10000, file=sys.stderr)
@@ -334,3 +340,8 @@ def imports_torch() -> list[Finding]:
     import torch
 
     return [finding("imports_torch", torch.__name__)]
+
+
+def answers_at_once(work: WorkItem, warm: tuple[str, ...] = ()) -> Outcome:
+    """In place of ``guard.perform``: no child."""
+    return Outcome(item_id=work.id, findings=(finding(work.check),))

@@ -59,14 +59,19 @@ def train(arguments: argparse.Namespace) -> int:
         items = work(asked, arguments, folder)
         with Watch(arguments) as watch:
             result = runner.run(
-                items, workers=arguments.workers, warm=WARM, journal=journal, on_outcome=watch(len(items))
+                items,
+                workers=arguments.workers,
+                executor=arguments.executor,
+                warm=WARM,
+                journal=journal,
+                on_outcome=watch(len(items)),
             )
         if result.interrupted:
             return interrupted()
         result = dataclasses.replace(result, findings=told_together(asked, arguments.scale, items, result.findings))
         if arguments.device != "cpu":
             result = dataclasses.replace(result, findings=elsewhere(result.findings, arguments.device))
-        doc = document_of(result, command, told)
+        doc = document_of(result, command, told, where=arguments.where)
         hand_out(doc, arguments, lambda doc, _: trained.sheet(console(), doc))
     if folder.exists():
         shutil.rmtree(folder)

@@ -41,11 +41,16 @@ def numerics(arguments: argparse.Namespace) -> int:
     with journal_of(command, {**asked, "items": [item.id for item in chosen]}, arguments) as journal:
         with Watch(arguments) as watch:
             result = runner.run(
-                chosen, workers=arguments.workers, warm=WARM, journal=journal, on_outcome=watch(len(chosen))
+                chosen,
+                workers=arguments.workers,
+                executor=arguments.executor,
+                warm=WARM,
+                journal=journal,
+                on_outcome=watch(len(chosen)),
             )
         if result.interrupted:
             return interrupted()
-        doc = document_of(result, command, asked)
+        doc = document_of(result, command, asked, where=arguments.where)
         doc["environment"]["device"] = device
         hand_out(doc, arguments)
     journal.path.unlink()

@@ -6,7 +6,8 @@ import argparse
 import hashlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Executor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,10 +25,30 @@ from wnverify.workitem import Outcome, WorkItem
 
 EXIT_WRONG: Final = 1
 EXIT_INTERRUPTED: Final = 130
+WORKERS: Final = 2
 JOURNALS: Final = Path(".wnverify")
 
 Show = Callable[[Mapping[str, Any], argparse.Namespace], None]
 """What prints a document on the terminal."""
+
+
+@contextmanager
+def placed(arguments: argparse.Namespace, executor: Executor | None = None) -> Iterator[None]:
+    """Settle where a command's items run: ``arguments.executor`` (None: in child processes of this one),
+    ``arguments.workers``, and in ``arguments.where`` what the document says of it beside this machine."""
+    with ExitStack() as stack:
+        arguments.where = {}
+        if address := getattr(arguments, "dask", None):
+            from wnverify.cluster.executor import about, connected
+
+            if executor is not None:
+                raise ValueError("--dask is for a run without an executor of its caller's: leave one of them out")
+            executor = cluster = stack.enter_context(connected(address))
+            arguments.workers = arguments.workers or cluster.width
+            arguments.where = {"cluster": about(cluster)}
+        arguments.executor = executor
+        arguments.workers = getattr(arguments, "workers", None) or WORKERS
+        yield
 
 
 class Watch:
@@ -65,22 +86,30 @@ def run_items(
     """
     key = {"items": [item.id for item in items], "seed": arguments.seed, "quick": arguments.quick, **narrowed}
     with journal_of(command, key, arguments) as journal, Watch(arguments) as watch:
-        result = runner.run(items, workers=arguments.workers, warm=warm, journal=journal, on_outcome=watch(len(items)))
+        where: dict[str, Any] = {"workers": arguments.workers, "executor": arguments.executor}
+        result = runner.run(items, **where, warm=warm, journal=journal, on_outcome=watch(len(items)))
     if result.interrupted:
         return interrupted()
-    doc = document_of(result, command, {"quick": arguments.quick, "seed": arguments.seed, **narrowed})
+    asked = {"quick": arguments.quick, "seed": arguments.seed, **narrowed}
+    doc = document_of(result, command, asked, where=arguments.where)
     hand_out(doc, arguments, show)
     journal.path.unlink()
     return EXIT_WRONG if breaks(doc) else 0
 
 
 def document_of(
-    result: RunResult, command: str, asked: Mapping[str, Json], waivers: Sequence[Mapping[str, Any]] = ()
+    result: RunResult,
+    command: str,
+    asked: Mapping[str, Json],
+    *,
+    waivers: Sequence[Mapping[str, Any]] = (),
+    where: Mapping[str, Json] | None = None,
 ) -> dict[str, Any]:
-    """The document of a command, which names itself as a part: what it ran on, and what it was ``asked``."""
+    """The document of a command, which names itself as a part: what it ran on (``where``, beside this machine), and
+    what it was ``asked``."""
     return results.document(
         result.findings,
-        environment=results.environment(),
+        environment={**results.environment(), **(where or {})},
         timing=result.timing,
         parts={
             command: results.part(command, **{name: value for name, value in asked.items() if value not in ([], None)})

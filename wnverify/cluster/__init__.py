@@ -1,0 +1,1 @@
+"""Work items on the workers of a Dask cluster."""
