@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final
 
 from wnverify import runner
 from wnverify.auditing.suite import run_audit, shared_children
-from wnverify.finding import Finding
+from wnverify.finding import Finding, Json
 from wnverify.journal import Journal
 from wnverify.planning import RECOMPUTED, Plan
 from wnverify.report import results
@@ -28,6 +30,7 @@ def run_plan(
     seed: int,
     workers: int,
     journal: Journal | None,
+    executor: Executor | None = None,
     on_planned: Callable[[int], Callable[[Outcome], object] | None],
     **limits: Any,
 ) -> RunResult:
@@ -38,8 +41,8 @@ def run_plan(
         watch.append(on_planned(audit_items + len(plan.items)))
         return watch[0]
 
-    with shared_children(workers, WARM) as executor:
-        shared: dict[str, Any] = {"workers": workers, "executor": executor, "journal": journal, "warm": WARM}
+    with nullcontext(executor) if executor is not None else shared_children(workers, WARM) as pool:
+        shared: dict[str, Any] = {"workers": workers, "executor": pool, "journal": journal, "warm": WARM}
         audits = run_audit(plan.specs, seed=seed, quick=plan.quick_audit, on_planned=planned, **shared, **limits)
         rest = RunResult(findings=[], timing={})
         if not audits.interrupted:
@@ -71,12 +74,15 @@ def read_parts(folder: str, mode: str) -> list[Document]:
     return found
 
 
-def assembled(plan: Plan, result: RunResult, parts: Sequence[Mapping[str, Any]]) -> Document:
-    """The report's document: what was computed afresh, the stored parts, and what is left out or missing."""
+def assembled(
+    plan: Plan, result: RunResult, parts: Sequence[Mapping[str, Any]], where: Mapping[str, Json] | None = None
+) -> Document:
+    """The report's document: what was computed afresh (``where``, beside this machine), the stored parts, and what is
+    left out or missing."""
     here = {*RECOMPUTED[plan.mode], *(command for doc in parts for command in doc["parts"])}
     doc = results.document(
         result.findings,
-        environment=results.environment(),
+        environment={**results.environment(), **(where or {})},
         timing=result.timing,
         coverage=coverage(result.findings),
         parts={"report": part("", mode=plan.mode)},

@@ -9,7 +9,7 @@ from wnverify.report.results import document
 from wnverify.report.views import junit
 
 ALLOWED = {
-    "testsuites": ({"name", "tests", "failures", "errors", "skipped", "time"}, {"testsuite"}),
+    "testsuites": ({"name", "tests", "failures", "errors", "time"}, {"testsuite"}),
     "testsuite": ({"name", "tests", "failures", "errors", "skipped", "time"}, {"testcase", "system-out"}),
     "testcase": ({"classname", "name", "time"}, {"failure", "error", "skipped", "system-out"}),
     "failure": ({"type", "message"}, set()),
@@ -47,7 +47,8 @@ def test_the_structure_is_that_of_junit_for_every_kind_of_finding(doc, strict):
             tags = [child.tag for case in element.iter("testcase") for child in case]
             assert int(element.get("tests")) == len(list(element.iter("testcase")))
             for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
-                assert int(element.get(name)) == tags.count(tag)
+                if element is not root or name != "skipped":
+                    assert int(element.get(name)) == tags.count(tag)
 
 
 def test_each_verdict_of_a_check_has_its_outcome():

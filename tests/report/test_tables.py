@@ -167,7 +167,8 @@ def test_without_numerics_there_are_no_pages():
     """An audit alone has neither grids nor tables, and no figure of cost without a ratio."""
     doc, data = made(*audit("mine", 1), *COSTS)
     assert tables.grids(data) == []
-    assert [table.title for table in tables.numbers(data)] == ["Cost beside accuracy", "Growth with size"]
+    assert tables.numbers(data) == []
+    assert [table.title for table in tables.performance(data)] == ["Cost beside accuracy", "Growth with size"]
     assert figures.cost_and_accuracy(data) is None
     assert "The worst inputs found" not in html.render(doc)
 

@@ -93,8 +93,15 @@ def new_figure(width: float, height: float) -> tuple[Any, Any]:
 
 def svg_of(figure: Any, name: str, alt: str) -> str:
     """The figure as an ``<svg>`` element: labelled, ids prefixed by its name, no address, no fixed colour or font."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
     stream = io.StringIO()
-    figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    # What ``savefig`` does, without its first pass over every artist, which only asks for the layout.
+    canvas: Any = FigureCanvasSVG(figure)
+    figure.dpi = 72
+    figure.get_layout_engine().execute(figure)
+    figure.set_layout_engine("none")
+    canvas.print_svg(stream, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = stream.getvalue()
     body = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     view_box = re.search(r'viewBox="0 0 ([\d.]+) [\d.]+"', body)

@@ -29,15 +29,16 @@ from wnverify.report.parts import part as part
 from wnverify.report.parts import source_hash as source_hash
 from wnverify.report.shape import lines as lines
 from wnverify.report.shape import validate as validate
+from wnverify.version import VERSION
 
 Document = dict[str, Any]
 
 _DISTRIBUTIONS: Final = (
-    "wnverify",
     "torch",
     "numpy",
     "scipy",
     "sympy",
+    "mpmath",
     "python-flint",
     "hypothesis",
     "pytest",
@@ -92,7 +93,7 @@ def environment() -> dict[str, Any]:
         "machine": platform.machine(),
         "cpu": _cpu_name(),
         "cpu_count": os.cpu_count(),
-        "versions": {name: _version(name) for name in _DISTRIBUTIONS},
+        "versions": {"wnverify": VERSION} | {name: _version(name) for name in _DISTRIBUTIONS},
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
 

@@ -10,6 +10,7 @@ from wnverify.finding import SCHEMA, Evidence, Finding, dumps
 
 _BLOCKS: Final = ("environment", "timing", "coverage", "parts")
 WAIVER_STATES: Final = ("applied", "not needed", "expired", "idle")
+COMPARISON: Final = "wnverify/comparison/1"
 MODES: Final = ("quick", "default", "full")
 _NEEDED: Final = ("kind", "id", "subject", "check", "verdict", "statement")
 
@@ -31,6 +32,8 @@ def validate(doc: Any, name: str) -> None:
                 raise ValueError(f"{name}: {block}[{entry!r}] must be an object with {key} ({kind.__name__})")
     if "scope" in doc:
         _check_scope(doc["scope"], name)
+    if "comparison" in doc:
+        _check_comparison(doc["comparison"], name)
     for index, entry in enumerate(_waivers(doc, name)):
         _check_waiver(entry, f"{name}: waivers[{index}]")
     if not isinstance(doc.get("findings"), list):
@@ -48,6 +51,15 @@ def _check_scope(scope: Any, name: str) -> None:
     for key in ("left_out", "missing"):
         if not isinstance(scope.get(key), list) or any(not isinstance(text, str) for text in scope[key]):
             raise ValueError(f"{name}: scope[{key!r}] must be a list of strings; got {scope.get(key)!r}")
+
+
+def _check_comparison(comparison: Any, name: str) -> None:
+    if not isinstance(comparison, Mapping) or comparison.get("schema") != COMPARISON:
+        raise ValueError(f"{name}: comparison must be an object with the schema {COMPARISON!r}")
+    for key, kind in (("changes", list), ("environment", list), ("stale", Mapping), ("compared", int)):
+        if not isinstance(comparison.get(key), kind):
+            said = comparison.get(key)
+            raise ValueError(f"{name}: comparison[{key!r}] must be of the type {kind.__name__}; got {said!r}")
 
 
 def _waivers(doc: Mapping[str, Any], name: str) -> list[Any]:

@@ -88,9 +88,13 @@ def _worse(finding: Finding) -> tuple[int, float]:
 
 
 def numbers(data: Digest) -> list[Table]:
-    """The tables of the numerics page that have rows."""
-    made = (worst_inputs, digits, error_models, cost_beside_accuracy, growth)
-    return [table for make in made if (table := make(data)).rows]
+    """The tables on accuracy that have rows."""
+    return [table for make in (worst_inputs, digits, error_models) if (table := make(data)).rows]
+
+
+def performance(data: Digest) -> list[Table]:
+    """The tables on cost that have rows."""
+    return [table for make in (cost_beside_accuracy, growth) if (table := make(data)).rows]
 
 
 def worst_inputs(data: Digest) -> Table:

@@ -67,6 +67,16 @@ def plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def listed(items: Iterable[str]) -> str:
+    """The items with commas and a last ``and``.
+
+    >>> listed(["a", "b", "c"]), listed(["a"]), listed([])
+    ('a, b and c', 'a', '')
+    """
+    *most, last = [*items] or [""]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
 def one_line(text: str, width: int = 160) -> str:
     """The text without line breaks, cut at a word where it is longer than ``width``.
 

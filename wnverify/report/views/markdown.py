@@ -11,6 +11,7 @@ from wnverify.report.benchmarked import benchmarks
 from wnverify.report.digest import Digest, Subject, digest, worst_ratio
 from wnverify.report.made import made_of, note_of
 from wnverify.report.trust import Trust
+from wnverify.report.views import changes
 from wnverify.report.views.markdown_marks import code, fenced, table, tag, text
 from wnverify.report.wording import (
     array_head,
@@ -29,23 +30,25 @@ from wnverify.report.wording import (
 
 _SECTIONS: Final = (
     ("claim", "Papers"),
-    ("theory", "Theory"),
-    ("experiment", "Experiments"),
     ("method", "Methods and numerics"),
     ("check", "Audits"),
-    ("benchmark", "Benchmarks"),
+    ("theory", "Theory"),
+    ("experiment", "Experiments"),
+    ("benchmark", "Performance"),
 )
 
 
 def render(doc: Mapping[str, Any]) -> str:
     """The document as Markdown: everything that is not a pass in full, passes as counts of their family."""
     data = digest(doc)
-    lines = ["# wnverify report", "", *_summary(data), *_trust(data), *_made(data)]
+    lines = ["# wnverify report", "", *_summary(data), *_trust(data)]
+    lines += changes.markdown(doc["comparison"]) if "comparison" in doc else []
+    lines += _made(data)
     for kind, title in _SECTIONS:
-        if data.groups[kind]:
-            lines += [f"## {title}", ""]
+        performance = _performance(data) if kind == "benchmark" else []
+        if data.groups[kind] or performance:
+            lines += [f"## {title}", "", *performance]
             lines += _numerics(data) if kind == "method" else []
-            lines += _table(benchmarks(data)) if kind == "benchmark" else []
             lines += _table(trained.short_runs(data.groups[kind])) if kind == "experiment" else []
             for subject in data.groups[kind]:
                 if not (kind == "experiment" and trained.is_quiet_short_run(subject)):
@@ -86,6 +89,11 @@ def _numerics(data: Digest) -> list[str]:
     for made in tables.numbers(data):
         lines += _table(made)
     return lines
+
+
+def _performance(data: Digest) -> list[str]:
+    """Cost beside accuracy, growth, and the table beside the peers."""
+    return [line for made in (*tables.performance(data), benchmarks(data)) for line in _table(made)]
 
 
 def _table(made: tables.Table) -> list[str]:
