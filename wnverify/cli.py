@@ -9,10 +9,13 @@ import argparse
 import ast
 import sys
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import wnverify
 from wnverify.auditing.target import KINDS
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 EXIT_CALL: Final = 2
 
@@ -24,13 +27,15 @@ DESCRIPTION: Final = """Tells whether a weight-normalization method is what it s
 """
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+def main(argv: Sequence[str] | None = None, *, executor: Executor | None = None) -> int:
+    """Run one command and return its exit code; its items on ``executor``, twice ``--workers`` of them at a time."""
     arguments = _parser().parse_args(argv)
     from wnverify import commands
+    from wnverify.running import placed
 
     try:
-        code: int = getattr(commands, arguments.command)(arguments)
+        with placed(arguments, executor):
+            code: int = getattr(commands, arguments.command)(arguments)
     except ValueError as error:  # every argument is checked before work starts, and its message says what is right
         print(f"wnverify {arguments.command}: {error}", file=sys.stderr)
         return EXIT_CALL
@@ -75,6 +80,8 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--out", default="reports/latest", metavar="FOLDER", help="where the three files go")
     stored = "what the other commands found, one --json file each (default reports/parts)"
     report.add_argument("--parts", default="reports/parts", metavar="FOLDER", help=stored)
+    older = "say what changed since this results.json; exit status 1 where something became worse"
+    report.add_argument("--compare", metavar="OLD.json", help=older)
     much = report.add_mutually_exclusive_group()
     much.add_argument("--full", action="store_true", help="compute everything afresh, the planted faults too")
     _common(report, much)
@@ -135,6 +142,18 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("results", metavar="RESULTS", help="a results.json")
     replay.add_argument("ids", nargs="*", metavar="ID", help="findings by id or check; all with a witness if none")
 
+    described = "What became of each finding from one results.json to another; exit status 1 where one became worse."
+    diff = commands.add_parser("diff", help="what changed between two results.json", description=described)
+    diff.add_argument("old", metavar="OLD.json", help="the older results.json")
+    diff.add_argument("new", metavar="NEW.json", help="the newer one")
+    diff.add_argument(
+        "--strict", action="store_true", help="a ratio that grew and a finding that is gone are worse too"
+    )
+    alone = "only verdicts of findings in both, any change of which is worse: is a stored document still what is found?"
+    diff.add_argument("--verdicts", action="store_true", help=alone)
+    diff.add_argument("--json", metavar="FILE", help="write the comparison there (- for standard output)")
+    diff.add_argument("--markdown", metavar="FILE", help="write it as Markdown there (- for standard output)")
+
     methods = commands.add_parser("methods", help="the catalogue of methods")
     methods.add_argument("names", nargs="*", metavar="NAME", help="all that is known of these: cwn, norm_loss")
     return parser
@@ -150,7 +169,10 @@ def _common(parser: argparse.ArgumentParser, much: argparse._MutuallyExclusiveGr
 
 def _running(parser: argparse.ArgumentParser, patience: str) -> None:
     """How items are run, and where the findings go."""
-    parser.add_argument("--workers", type=_positive_int, default=2, metavar="N", help="child processes (default 2)")
+    width = "items at work at a time (default 2 child processes; with --dask the cluster's threads)"
+    parser.add_argument("--workers", type=_positive_int, metavar="N", help=width)
+    cluster = "run on the Dask cluster of this scheduler (tcp://host:8786, or its scheduler file)"
+    parser.add_argument("--dask", metavar="ADDRESS", help=cluster)
     parser.add_argument("--timeout", type=_positive, default=60.0, metavar="S", help=patience)
     parser.add_argument("--memory", type=_positive, default=6144.0, metavar="MIB", help="for an item (default 6144)")
     parser.add_argument("--json", metavar="FILE", help="write the findings there (- for standard output)")

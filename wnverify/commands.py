@@ -53,6 +53,7 @@ def audit(arguments: argparse.Namespace) -> int:
             full=call.full,
             shards=call.shards,
             workers=arguments.workers,
+            executor=arguments.executor,
             timeout_s=call.timeout_s,
             memory_mib=arguments.memory,
             journal=journal,
@@ -65,7 +66,7 @@ def audit(arguments: argparse.Namespace) -> int:
     waivers = applied(call.waivers, result.findings, today)
     narrowed = None if arguments.all_methods else [spec.subject for spec in call.specs]
     asked = {"quick": call.quick, "seed": call.seed, "targets": narrowed, "checks": list(call.checks)}
-    doc = document_of(result, "audit", asked, waivers)
+    doc = document_of(result, "audit", asked, waivers=waivers, where=arguments.where)
     with publishing.no_commands(arguments):
         hand_out(doc, arguments)
     publishing.publish(doc, arguments, strict=call.strict)
@@ -181,6 +182,13 @@ def replay(arguments: argparse.Namespace) -> int:
     return EXIT_WRONG if wrong else 0
 
 
+def diff(arguments: argparse.Namespace) -> int:
+    """``wnverify diff OLD NEW``: 0 nothing became worse, 1 something did."""
+    from wnverify.comparing import diff as run
+
+    return run(arguments)
+
+
 def methods(arguments: argparse.Namespace) -> int:
     """``wnverify methods [NAME…]``: the catalogue, or all that is known of the named methods."""
     from wnverify.listing import show
@@ -193,13 +201,16 @@ def report(arguments: argparse.Namespace) -> int:
     """``wnverify report``: results.json, report.md and report.html in one folder, and where they are."""
     from wnverify import guard
     from wnverify.planning import PROMPT, SECONDS, plan
+    from wnverify.report import compare
     from wnverify.reporting import WARM, assembled, read_parts, run_plan, write
 
     folder = Path(arguments.out)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--out must be a folder; {arguments.out!r} is a file")
     mode = "quick" if arguments.quick else "full" if arguments.full else "default"
-    guard.prestart(arguments.workers, WARM)  # they import what they need while the parts are read
+    old = compare.read(arguments.compare) if arguments.compare else None
+    if arguments.executor is None:
+        guard.prestart(arguments.workers, WARM)  # they import what they need while the parts are read
     parts = read_parts(arguments.parts, mode)
     folder.mkdir(parents=True, exist_ok=True)
     chosen = plan(mode, arguments.seed, **limits_of(arguments))
@@ -212,19 +223,23 @@ def report(arguments: argparse.Namespace) -> int:
             chosen,
             seed=arguments.seed,
             workers=arguments.workers,
+            executor=arguments.executor,
             journal=journal,
             on_planned=watch,
             **limits_of(arguments),
         )
     if result.interrupted:
         return interrupted()
-    doc = assembled(chosen, result, parts)
+    doc = assembled(chosen, result, parts, where=arguments.where)
+    if old is not None:
+        doc["comparison"] = compare.compare(old, doc, against=compare.name_of(arguments.compare))
     written = write(folder, doc)
     journal.path.unlink()
     hand_out(doc, arguments)
     for path in written:
         print(path, file=sys.stderr if arguments.json == "-" else sys.stdout)
-    return EXIT_WRONG if any(f.verdict is Verdict.ERROR for f in result.findings) else 0
+    worse = old is not None and compare.is_worse(doc["comparison"])
+    return EXIT_WRONG if worse or any(f.verdict is Verdict.ERROR for f in result.findings) else 0
 
 
-__all__ = ["audit", "claims", "methods", "replay", "report", "selftest", "theory", "train"]
+__all__ = ["audit", "claims", "diff", "methods", "replay", "report", "selftest", "theory", "train"]
