@@ -6,15 +6,27 @@ import contextlib
 import copy
 import dataclasses
 import functools
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from wnverify.auditing.counted import work_of
 from wnverify.auditing.instance import Instance
-from wnverify.auditing.points import GENERIC_SHAPES, KERNEL_SHAPES, Point, generic, outside, randn, rows, small_enough
+from wnverify.auditing.points import (
+    GENERIC_SHAPES,
+    KERNEL_SHAPES,
+    Option,
+    Point,
+    generic,
+    one_of,
+    outside,
+    randn,
+    rows,
+    small_enough,
+)
 from wnverify.auditing.subject import Subject
 from wnverify.auditing.target import PENALTY
 from wnverify.auditing.vocabulary import statement_of
@@ -34,7 +46,6 @@ FEW = 1
 """Gaussian tangents, and as many cotangents, of one sampled look at a backward."""
 QUICK_SHAPES = ((3, 5), (4, 4), (7, 3))
 QUICK_KERNELS = KERNEL_SHAPES[1:2]
-Option = TypeVar("Option")
 
 
 class Context:
@@ -96,7 +107,11 @@ class Context:
 
     def dear(self, point: Point) -> bool:
         """Whether one step at a weight of this shape is more than a sampled look, one of many, can be asked for."""
-        return self.sampled and self.work(point) > MOST_OF_MANY
+        return self.sampled and self.work(point) > self.most_work()
+
+    def most_work(self, own: float = math.inf) -> float:
+        """Scalar operations of one step that this look may ask for, where a check's ``own`` limit is that much."""
+        return MOST_OF_MANY if self.sampled else math.inf if self.full else own
 
     def work(self, point: Point) -> float:
         """The scalar operations of one step at a weight of this shape, counted once."""
@@ -119,8 +134,7 @@ class Context:
         """All of them; in a sampled look the one that the seed draws."""
         if not self.sampled or len(options) < 2:
             return options
-        at = self.seed_for("chosen", name) % len(options)
-        return options[at : at + 1]
+        return one_of(options, self.seed_for("chosen", name))
 
     def probes(self, gaussian: int, of: str = "value") -> Mapping[str, Any]:
         """With how many probes ``check_backward`` is called; in a sampled look with few, and others for each seed, and

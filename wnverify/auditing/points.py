@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 import torch
 from torch import Tensor
 
 from wnverify.finding import seed_of
+
+Option = TypeVar("Option")
 
 GENERIC_SHAPES: Final = ((3, 5), (5, 12), (4, 4), (7, 3), (1, 6), (70, 134))
 FIRST_BORDERS: Final = ((33, 65), (65, 33), (5, 257), (32, 64), (257, 5), (5, 1025))
@@ -57,6 +59,12 @@ def rows(V: Tensor) -> Tensor:
 
 def randn(*shape: int, seed: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed % 2**63), dtype=torch.float64)
+
+
+def one_of(options: Sequence[Option], seed: int) -> list[Option]:
+    """The one of the options that the seed draws; of none, none."""
+    at = seed % max(len(options), 1)
+    return list(options[at : at + 1])
 
 
 def generic(shape: tuple[int, ...], seed: int) -> Point:

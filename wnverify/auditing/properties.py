@@ -12,19 +12,17 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 
 from wnverify.auditing.instance import Instance
-from wnverify.auditing.points import outside, randn, rows
+from wnverify.auditing.points import Option, one_of, outside, randn, rows
 from wnverify.finding import seed_of
 from wnverify.oracles.gradients import reverse_mode, sensitivity
 from wnverify.oracles.optimality import certificate
 from wnverify.oracles.ratio import ErrorModel, Ratio, map_model
-
-Option = TypeVar("Option")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,8 +47,7 @@ class Look:
 
     def chosen(self, name: str, options: list[Option]) -> list[Option]:
         """All of them, or the one that the seed draws."""
-        at = seed_of(self.seed, "chosen", name) % max(len(options), 1)
-        return options[at : at + 1] if self.sampled else options
+        return one_of(options, seed_of(self.seed, "chosen", name)) if self.sampled else options
 
     @property
     def dtype(self) -> str:

@@ -7,6 +7,7 @@ often many of them accuse it, of a sample of the faults whether each of a few ca
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -45,7 +46,9 @@ def selftest_items(
     names = [row.name for row in rows]
     for pattern in patterns:
         if not fnmatch.filter(names, pattern):
-            raise ValueError(f"--fault {pattern!r} matches no variant; they are {', '.join(names)}")
+            near = difflib.get_close_matches(pattern.strip("*"), names, n=3)
+            said = f"did you mean {' or '.join(near)}?" if near else f"they have names like {', '.join(names[:3])}"
+            raise ValueError(f"--fault {pattern!r} matches no variant of {len(names)}; {said}")
     chosen = [row for row in rows if not patterns or any(fnmatch.fnmatch(row.name, p) for p in patterns)]
     if quick and not patterns:
         chosen = chosen[::SAMPLE]

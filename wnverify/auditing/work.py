@@ -177,7 +177,10 @@ def _performed(
         witnessed(look, check.id, sheet)
     if quick:
         shapes = ", ".join("x".join(map(str, shape)) for shape in QUICK_SHAPES)
-        sheet.note(f"quick: generic weights of shape {shapes} only, half of the random probes")
+        sheet.note(
+            f"quick: generic weights of shape {shapes} only, half of the random probes, "
+            "a property at one of its sizes and steps"
+        )
     replay = replay_command(target, check.id, seed, quick, full, shards)
     return finding_of(check, sheet, subject=target.subject, replay=replay, kind=subject.kind)
 

@@ -135,6 +135,7 @@ FAULTS: Final = (
     wrong("parametrization.contract", "CachedByVersion", "contract.history"),
     wrong("parametrization.contract", "CachedByShape", "contract.history"),
     wrong("parametrization.contract", "ConstantOfFirstDtype", "contract.history"),
+    wrong("parametrization.contract", "MatrixOfFirstDtype", "contract.history", "hazard"),
     wrong("parametrization.contract", "NoncontiguousIsTransposed", "contract.layout"),
     wrong("parametrization.contract", "StorageOrder", "contract.layout"),
     wrong("parametrization.contract", "RightInverseFlattens", "contract.layers", "hazard"),

@@ -288,10 +288,7 @@ def history(look: Context, sheet: Sheet) -> None:
         ("a weight that moved by 2^-20 of itself", moved_little, expected_near),
         ("recorded for a gradient", recorded, expected),
     ]
-    used, unused = (look.build(point.weight).to(torch.float32) for _ in range(2))
-    with contextlib.suppress(Exception), torch.no_grad():  # a refused dtype is a matter of contract.dtype
-        used.at(V.float())
-        cases.append(("after a call in float32", used.to(torch.float64).at(V), unused.to(torch.float64).at(V)))
+    cases += _after_float32(look, sheet, point)
     try:
         with torch.inference_mode():
             cases.append(("in inference mode", look.build(point.weight).at(V.clone()).clone(), expected))
@@ -301,6 +298,24 @@ def history(look: Context, sheet: Sheet) -> None:
         sheet.compare(
             name, difference(out, right, look, point), "the output differs from a fresh instance's", wrong=Verdict.FAIL
         )
+
+
+def _after_float32(look: Context, sheet: Sheet, point: Point) -> list[tuple[str, Tensor, Tensor]]:
+    """The output in float64 after a call in float32, beside that without one; none where either is refused."""
+    case = "after a call in float32"
+    used, unused = (look.build(point.weight).to(torch.float32) for _ in range(2))
+    with torch.no_grad():
+        try:
+            used.at(point.V.float())
+            expected = unused.to(torch.float64).at(point.V)
+        except Exception:  # a refused dtype is a matter of contract.dtype
+            return []
+        try:
+            return [(case, used.to(torch.float64).at(point.V), expected)]
+        except Exception as error:  # foreign code may raise anything; what it raised is the finding
+            said = f"in float64 it raises {_said(error)}, where without that call it does not"
+            sheet.add(case, Verdict.HAZARD, said, route="exact")
+    return []
 
 
 def difference(out: Tensor, expected: Tensor, look: Context, point: Point) -> Ratio:

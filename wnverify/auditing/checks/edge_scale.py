@@ -77,7 +77,7 @@ def large_mean(look: Context, sheet: Sheet) -> None:
     base = (base_of(look) * 1024).round() / 1024
     if not look.accepts(base, "the ordinary weight"):
         return
-    instance = built(look, base)
+    unused, instance = built(look, base), built(look, base)
     points = look.generic_points(every=True)[:2]
     # Rows whose entries have one sign may be shifted inside a set that is not so; at the opposite weight they may not.
     opposite = look.usable((Point(name=f"-({p.name})", V=-p.V) for p in points), every=True)
@@ -95,7 +95,7 @@ def large_mean(look: Context, sheet: Sheet) -> None:
         try:
             with torch.no_grad():
                 reference = base if invariant else V.double()
-                observed = instance.to(dtype).at(V).double()
+                observed = unused.to(dtype).at(V).double()
                 expected = instance.at(reference)
         except Exception as error:  # foreign code may raise anything; what it raised is the finding
             refused(sheet, name, error)
@@ -118,13 +118,15 @@ def large_mean(look: Context, sheet: Sheet) -> None:
         ratio = Ratio(float((observed - expected).norm()), float(expected.norm()), model)
         sheet.compare(name, ratio, "less accurate than the map allows", wrong=Verdict.HAZARD, witness=witness_of(V))
         if invariant and dtype == torch.float32 and "gradient" in look.subject.capabilities:
-            _gradient_at_large_mean(look, sheet, f"{name}, gradient", instance, V)
+            narrow = unused.to(torch.float32)
+            _gradient_at_large_mean(look, sheet, f"{name}, gradient", instance, narrow, V)
 
 
-def _gradient_at_large_mean(look: Context, sheet: Sheet, name: str, instance: Instance, V: Tensor) -> None:
+def _gradient_at_large_mean(
+    look: Context, sheet: Sheet, name: str, instance: Instance, narrow: Instance, V: Tensor
+) -> None:
     """The float32 gradient beside the float64 one of the very same weight, by the model of gradient.float32."""
     cotangent = look.cotangent(V, look.seed_for("large mean")).float()
-    narrow = instance.to(torch.float32)
     try:
         expected = reverse_mode(instance, instance.with_primary(V.double()), instance.primary)(cotangent.double())
         observed = reverse_mode(narrow, narrow.with_primary(V), narrow.primary)(cotangent).double()

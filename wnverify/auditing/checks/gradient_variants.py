@@ -162,7 +162,7 @@ def _single(look: Context, sheet: Sheet) -> None:
             if _nothing_left(wide, low, cotangent, expected):
                 sheet.note(f"{point.name}: the gradient is nothing but rounding there")
                 continue
-            narrow = wide.to(torch.float32)
+            narrow = look.build(weight).to(torch.float32)
             observed = reverse_mode(narrow, narrow.with_primary(low), narrow.primary)(cotangent).double()
         except Exception as error:  # foreign code may refuse a dtype
             said = f"float32 raised {type(error).__name__}: {first_line(error)}"
@@ -191,7 +191,7 @@ def _half(look: Context, sheet: Sheet, point: Point, kind: torch.dtype) -> None:
         if _nothing_left(wide, low, cotangent, expected):
             sheet.note(f"{name}: the gradient is nothing but rounding there")
             return
-        narrow = wide.to(kind)
+        narrow = look.build(point.weight).to(kind)
         with torch.no_grad():
             if not bool(torch.isfinite(narrow.at(low)).all()):
                 sheet.note(f"{name}: the value is not finite, a matter of precision.forward")

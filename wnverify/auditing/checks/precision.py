@@ -42,9 +42,9 @@ def forward(look: Context, sheet: Sheet) -> None:
             case = f"{point.name} {name}"
             try:
                 with torch.no_grad():
-                    wide = look.build(point.weight)
+                    wide, unused = look.build(point.weight), look.build(point.weight)
                     expected = rows(wide.at(V.double()))
-                    observed = rows(wide.to(kind).at(V)).double()
+                    observed = rows(unused.to(kind).at(V)).double()
             except Exception as error:  # foreign code may refuse a dtype
                 sheet.add(case, Verdict.UNSUPPORTED, f"{type(error).__name__}: {first_line(error)}")
                 continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import warnings
 from collections.abc import Sequence
 from typing import Final
@@ -13,7 +12,7 @@ import torch
 from wnverify.auditing.checks.discovered import IMPLIED_BY, NEEDS_GRADIENT, SAMPLED
 from wnverify.auditing.checks.gradient import AFTER, judge_backward
 from wnverify.auditing.checks.property import by_rounding
-from wnverify.auditing.context import MOST_OF_MANY, REFUSALS, Context, first_line, witness_of
+from wnverify.auditing.context import REFUSALS, Context, first_line, witness_of
 from wnverify.auditing.holding import discover, over_points
 from wnverify.auditing.points import BORDERS, FIRST_BORDERS, FURTHER_KERNELS, Point, generic
 from wnverify.auditing.properties import RESIDUALS
@@ -123,7 +122,7 @@ def _borders(
         sheet.note(f"quick: {quick} of {len(shapes)} sizes")
     points: list[Point] = []
     dear: list[tuple[int, int]] = []
-    limit = MOST_OF_MANY if look.sampled else math.inf if look.full else most
+    limit = look.most_work(most)
     for n, d in look.chosen("border", shapes[:quick] if look.quick else shapes):
         asked = look.sampled or bool(points)
         if asked and look.work_at_least((n, d)) > limit:

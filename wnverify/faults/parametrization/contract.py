@@ -182,6 +182,22 @@ class ConstantOfFirstDtype(nn.Module):
         return (unit_rows(X) * root).to(V.dtype).reshape(V.shape)
 
 
+class MatrixOfFirstDtype(nn.Module):
+    """The matrix that centres rows is kept in the dtype of the first call: the next dtype is refused."""
+
+    DECLARES: ClassVar[Facts] = {"zero_mean_rows": True}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.centring: dict[int, Tensor] = {}
+
+    def forward(self, V: Tensor) -> Tensor:
+        X = V.flatten(1)
+        d = X.shape[1]
+        centring = self.centring.setdefault(d, torch.eye(d, dtype=X.dtype) - X.new_full((d, d), 1 / d))
+        return (X @ centring).reshape(V.shape)
+
+
 class NoncontiguousIsTransposed(nn.Module):
     """The backward takes any input that is not contiguous for a transposed one and reads its storage in that order."""
 
