@@ -17,6 +17,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import dask
 import psutil
 import pytest
 from distributed import LocalCluster
@@ -53,10 +54,16 @@ class MyNorm(nn.Module):
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
-    """Four worker processes of one thread each, each with a nanny that starts it anew."""
-    with LocalCluster(
-        n_workers=4, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0
-    ) as started:
+    """Four worker processes of one thread each, each with a nanny that starts it anew.
+
+    The logs of the scheduler, which is in this process, have a fixed length: so short that they are soon full.
+    """
+    with (
+        dask.config.set({"distributed.admin.low-level-log-length": 100}),
+        LocalCluster(
+            n_workers=4, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0
+        ) as started,
+    ):
         yield started
 
 
@@ -177,6 +184,35 @@ def test_what_is_interrupted_ends_on_the_workers(pool: clusters.DaskExecutor) ->
     eventually(lambda: not children_of(here), 30)
 
 
+def test_an_item_that_is_taken_back_before_its_child_starts_has_none(pool: clusters.DaskExecutor) -> None:
+    """A worker that is slow to begin must not begin with what nobody waits for any more."""
+    here = psutil.Process()
+    pool.client.run(slow_to_begin, 2.0)
+    try:
+        waiting = pool.submit(guard.perform, item("hangs", timeout_s=300.0))
+        eventually(lambda: any(pool.client.processing().values()))
+        time.sleep(0.5)
+        waiting.cancel()
+        began = time.monotonic()
+        while time.monotonic() < began + 4.0:
+            assert not children_of(here)
+            time.sleep(0.02)
+    finally:
+        pool.client.run(slow_to_begin, 0.0)
+
+
+def slow_to_begin(seconds: float) -> None:
+    """On a worker: the look at its own code takes so long from now on."""
+    known = getattr(worker.digest, "__wrapped__", worker.digest)
+
+    def slow() -> str:
+        time.sleep(seconds)
+        return str(known())
+
+    functools.update_wrapper(slow, known)
+    worker.digest = slow if seconds else functools.cache(known)  # type: ignore[assignment]
+
+
 def test_the_end_of_a_run_leaves_no_child_on_the_workers(cluster: LocalCluster) -> None:
     """Idle children, which hold a loaded torch each, end with the run and not with the cluster."""
     with clusters.connected(cluster.scheduler_address) as pool:
@@ -245,10 +281,10 @@ def test_a_worker_serves_one_run_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_
     order: list[str] = []
 
     def other() -> None:
-        with seat.taken(second):
+        with seat.taken(second, "c"):
             order.append("second")
 
-    with seat.taken(first), seat.taken(first):
+    with seat.taken(first, "a"), seat.taken(first, "b"):
         assert sys.path[0] == str(tmp_path / "first")
         waits = threading.Thread(target=other)
         waits.start()
@@ -263,6 +299,40 @@ def test_a_worker_serves_one_run_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_
     assert len(closed) == 2
     seat.left("second")
     assert len(closed) == 3
+
+
+def test_what_is_taken_back_does_not_begin_or_is_killed_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that starts after the first kill is killed too; one that waits for the seat gives up waiting."""
+    ended = threading.Event()
+    closed: list[None] = []
+
+    def close() -> None:
+        closed.append(None)
+        if len(closed) == 4:  # the first is that of the seat's taking
+            ended.set()
+
+    monkeypatch.setattr(guard, "close", close)
+    seat = worker.Seat()
+    first, second = worker.Run("first", (), ""), worker.Run("second", (), "")
+    refused: list[str] = []
+
+    def waiting() -> None:
+        with pytest.raises(guard.PoolClosedError, match="taken back before it began"), seat.taken(second, "waits"):
+            refused.append("it began")
+        refused.append("refused")
+
+    with seat.taken(first, "runs"):
+        waits = threading.Thread(target=waiting)
+        waits.start()
+        seat.take_back("waits")
+        waits.join(5)
+        assert refused == ["refused"]
+        assert len(closed) == 1
+        killing = threading.Thread(target=seat.take_back, args=("runs",))
+        killing.start()
+        assert ended.wait(5)
+    killing.join(5)
+    assert not killing.is_alive()
 
 
 @pytest.mark.parametrize(

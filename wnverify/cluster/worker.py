@@ -15,14 +15,19 @@ import json
 import sys
 import sysconfig
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from distributed import WorkerPlugin
+from distributed import WorkerPlugin, get_worker
 
 from wnverify import guard
 from wnverify.report.results import environment, source_hash
+
+
+AGAIN_S: Final = 0.05
+"""How often a child of an item that nobody wants is looked for."""
 
 
 class ForeignCodeError(RuntimeError):
@@ -64,30 +69,46 @@ def folders() -> tuple[str, ...]:
 
 
 class Seat:
-    """The one run that this process serves."""
+    """The one run that this process serves, and the items that it is at, by the keys of their tasks."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._run = ""
-        self._busy = 0
+        self._at_work: set[str] = set()
+        self._unwanted: set[str] = set()
         self._path = list(sys.path)
 
     @contextlib.contextmanager
-    def taken(self, run: Run) -> Iterator[None]:
-        """Hold the seat for ``run``, from when no item of another is at work."""
+    def taken(self, run: Run, key: str) -> Iterator[None]:
+        """Hold the seat for an item of ``run``, from when no item of another is at work; ``PoolClosedError`` for one
+        that was taken back before it began."""
         with self._changed:
-            self._changed.wait_for(lambda: self._run == run.ticket or not self._busy)
+            self._changed.wait_for(lambda: key in self._unwanted or self._run == run.ticket or not self._at_work)
+            if key in self._unwanted:
+                self._unwanted.discard(key)
+                raise guard.PoolClosedError("the item was taken back before it began")
             if self._run != run.ticket:
                 guard.close()
                 sys.path[:] = [*run.folders, *(entry for entry in self._path if entry not in run.folders)]
                 self._run = run.ticket
-            self._busy += 1
+            self._at_work.add(key)
         try:
             yield
         finally:
             with self._changed:
-                self._busy -= 1
+                self._at_work.discard(key)
+                self._unwanted.discard(key)
                 self._changed.notify_all()
+
+    def take_back(self, key: str) -> None:
+        """End an item: a thread cannot be stopped, and it may be about to start a child, so that the children are
+        killed until it has ended; one that has not begun does not begin."""
+        with self._changed:
+            self._unwanted.add(key)
+            self._changed.notify_all()
+        while key in self._at_work:
+            guard.close()
+            time.sleep(AGAIN_S)
 
     def left(self, ticket: str) -> None:
         """End the children of the run, if they are still there."""
@@ -105,7 +126,7 @@ def at_worker(run: Run, function: Callable[..., Any], *arguments: Any) -> Any:
     """``function(*arguments)`` in the service of ``run``; ``ForeignCodeError`` where this worker's code differs."""
     if digest() != run.code:
         raise ForeignCodeError("a worker that came later has another wnverify, Python or package than this process")
-    with SEAT.taken(run):
+    with SEAT.taken(run, str(get_worker().get_current_task())):
         return function(*arguments)
 
 
@@ -120,7 +141,7 @@ class EndUnwanted(WorkerPlugin):  # type: ignore[misc]
 
     def transition(self, key: Any, start: str, finish: str, **_: Any) -> None:
         if str(key).startswith(at_worker.__name__) and start == "executing" and finish in ("cancelled", "released"):
-            threading.Thread(target=guard.close, daemon=True, name="wnverify-unwanted").start()
+            threading.Thread(target=SEAT.take_back, args=(str(key),), daemon=True, name="wnverify-unwanted").start()
 
     def teardown(self, worker: Any) -> None:
         guard.close()
