@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from wnverify import cli, experimenting
+from wnverify import cli, experimenting, runner
 from wnverify.experiments.listing import all_experiments
 
 
@@ -37,7 +37,7 @@ def test_everything_is_listed(capsys):
 def test_a_wrong_call_is_refused_before_any_run(words, said, capsys, tmp_path, monkeypatch):
     """Exit code 2, the argument by name, and no item was run."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(experimenting.runner, "run", None)
+    monkeypatch.setattr(runner, "run", None)
     assert cli.main(["train", *words]) == 2
     assert said in capsys.readouterr().err
 
@@ -61,7 +61,7 @@ def test_a_missing_policy_is_an_error_before_any_run(name, needed, capsys, tmp_p
     made = []
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
-        experimenting.runner,
+        runner,
         "run",
         lambda items, **given: made.append(len(items)) or RunResult(findings=[], timing={}, interrupted=True),
     )
@@ -102,7 +102,7 @@ def test_what_a_run_broke_on_is_told(monkeypatch, capsys, tmp_path):
         return RunResult(findings=[item.ending(Verdict.ERROR, "no such layer") for item in items], timing={})
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(experimenting.runner, "run", broken)
+    monkeypatch.setattr(runner, "run", broken)
     assert cli.main(["train", "l1inf.depth", "--scale", "smoke", "--seeds", "1", "--quiet"]) == 1
     assert "no such layer" in capsys.readouterr().out
 
@@ -119,7 +119,7 @@ def test_a_run_that_serves_two_tables_is_made_once(monkeypatch, capsys, tmp_path
         return RunResult(findings=[item.ending(Verdict.ERROR, "no such layer") for item in items], timing={})
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(experimenting.runner, "run", broken)
+    monkeypatch.setattr(runner, "run", broken)
     words = ["train", "dswn.table2.*", "--scale", "smoke", "--quiet", "--json", "out.json"]
     assert cli.main(words) == 1
     assert len(given) == 4 * 2
@@ -154,7 +154,7 @@ def test_a_run_on_a_device_is_a_part_of_its_own(monkeypatch, tmp_path):
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(experimenting, "_check_device", lambda device: None)
-    monkeypatch.setattr(experimenting.runner, "run", trained)
+    monkeypatch.setattr(runner, "run", trained)
     words = ["train", "l1inf.depth", "--scale", "smoke", "--quiet", "--json"]
     assert cli.main([*words, "here.json"]) == 0
     assert cli.main([*words, "there.json", "--device", "cuda"]) == 0
@@ -181,7 +181,7 @@ def test_checkpoints_are_kept_for_resume_alone(resume, monkeypatch, tmp_path):
         return RunResult(findings=[], timing={}, interrupted=True)
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(experimenting.runner, "run", stopped)
+    monkeypatch.setattr(runner, "run", stopped)
     words = ["train", "l1inf.depth", "--scale", "smoke", "--quiet"]
     assert cli.main(words) == 130
     assert cli.main([*words, *(["--resume"] if resume else [])]) == 130

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wnverify.finding import dumps
+from wnverify.publishing import check_file
 from wnverify.report import compare
 from wnverify.report.views import changes
 from wnverify.running import EXIT_WRONG, console
@@ -25,12 +26,12 @@ def diff(arguments: argparse.Namespace) -> int:
 
 
 def _check_destinations(arguments: argparse.Namespace) -> None:
-    forms = {"--json": arguments.json, "--markdown": arguments.markdown}
+    forms = {"json": arguments.json, "markdown": arguments.markdown}
     if list(forms.values()).count("-") > 1:
         raise ValueError("--json - and --markdown - both write to standard output: give one of them a FILE")
     for option, name in forms.items():
-        if name not in (None, "-") and (Path(name).is_dir() or not Path(name).resolve().parent.is_dir()):
-            raise ValueError(f"{option} must be a file in an existing folder; got {name!r}")
+        if name not in (None, "-"):
+            check_file(option, name)
 
 
 def _hand_out(made: dict[str, Any], arguments: argparse.Namespace) -> None:

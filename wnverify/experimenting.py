@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from wnverify import runner
 from wnverify.experiments.data import policies, sources
 from wnverify.experiments.experiment import SCALES, Experiment, Variant
 from wnverify.experiments.listing import all_experiments, chosen
@@ -18,7 +17,7 @@ from wnverify.experiments.trials import STATEMENT, id_of, run_of
 from wnverify.finding import Finding, Json
 from wnverify.report.standing import breaks
 from wnverify.report.views import trained
-from wnverify.running import EXIT_WRONG, Watch, console, document_of, hand_out, interrupted, journal_of
+from wnverify.running import EXIT_WRONG, console, document_of, hand_out, interrupted, journal_of, watched
 from wnverify.workitem import WorkItem
 
 WARM: Final = (
@@ -57,15 +56,7 @@ def train(arguments: argparse.Namespace) -> int:
         if not arguments.resume and folder.exists():
             shutil.rmtree(folder)
         items = work(asked, arguments, folder)
-        with Watch(arguments) as watch:
-            result = runner.run(
-                items,
-                workers=arguments.workers,
-                executor=arguments.executor,
-                warm=WARM,
-                journal=journal,
-                on_outcome=watch(len(items)),
-            )
+        result = watched(items, arguments, journal, WARM)
         if result.interrupted:
             return interrupted()
         result = dataclasses.replace(result, findings=told_together(asked, arguments.scale, items, result.findings))

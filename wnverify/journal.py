@@ -1,8 +1,9 @@
 """What a run has finished, on disk: a file of JSON lines that any kill leaves readable.
 
 The first line is a header, ``{"schema": "wnverify/journal/1", …}`` with what the caller says the run depends on (a
-digest of items, options and sources); each further line is the outcome of one item.  A line is one ``write``
-followed by ``fsync``, so that a kill can at most truncate the last one, which a reader drops.
+digest of items, options and sources); each further line is the outcome of one item.  A line is one ``write``,
+so that a kill can at most truncate the last one, which a reader drops.  It is forced to the disk every second, and at
+the end: when the machine itself stops, the items of its last second run again.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import math
 import os
 import stat
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +24,8 @@ from wnverify.finding import Finding, Json, dumps
 from wnverify.workitem import Outcome
 
 SCHEMA: Final = "wnverify/journal/1"
+FORCED_S: Final = 1.0
+"""How often what was written is forced to the disk."""
 
 
 class Memory:
@@ -45,6 +50,7 @@ class Journal:
     def __init__(self, path: str | os.PathLike[str], header: Mapping[str, Json], *, resume: bool = False) -> None:
         self.path = Path(path)
         self.outcomes: dict[str, Outcome] = {}
+        self._forced, self._unforced = -math.inf, False
         # What is read back is what JSON makes of it (tuples become lists).
         self._header = json.loads(dumps({**header, "schema": SCHEMA}))
         self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -64,7 +70,7 @@ class Journal:
         self.close()
 
     def append(self, outcome: Outcome) -> None:
-        """Write one outcome and return when it is on the disk; ``OSError`` where the disk does not take it."""
+        """Write one outcome and return when no kill can lose it; ``OSError`` where the disk does not take it."""
         self._write(
             {
                 "item": outcome.item_id,
@@ -79,8 +85,12 @@ class Journal:
     def close(self) -> None:
         """Close the file; a second call does nothing."""
         if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+            descriptor, self._descriptor = self._descriptor, -1
+            try:
+                if self._unforced:
+                    os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
     def _lock(self) -> None:
         # A record lock belongs to the process: unlike flock, forks that survive a killed run do not hold it.
@@ -132,9 +142,12 @@ class Journal:
     def _write(self, record: Mapping[str, Any]) -> None:
         line = dumps(dict(record)).encode() + b"\n"
         written = os.write(self._descriptor, line)
-        os.fsync(self._descriptor)
         if written != len(line):
             raise OSError(f"{self.path.name} took {written} of {len(line)} bytes: is the disk full?")
+        self._unforced = time.monotonic() < self._forced + FORCED_S
+        if not self._unforced:
+            os.fsync(self._descriptor)
+            self._forced = time.monotonic()
 
 
 def _head(data: bytes) -> dict[str, Any] | Literal[False] | None:

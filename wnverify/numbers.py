@@ -8,12 +8,11 @@ import fnmatch
 from collections.abc import Sequence
 from typing import Any, Final
 
-from wnverify import runner
 from wnverify.finding import Json
 from wnverify.numerics.topics import TOPICS, Topic, judged
 from wnverify.planning import numerics_item
 from wnverify.report.standing import breaks
-from wnverify.running import EXIT_WRONG, Watch, document_of, hand_out, interrupted, journal_of, limits_of
+from wnverify.running import EXIT_WRONG, document_of, hand_out, interrupted, journal_of, limits_of, watched
 from wnverify.workitem import WorkItem
 
 WARM: Final = ("torch", "wnverify.auditing.warm")
@@ -39,15 +38,7 @@ def numerics(arguments: argparse.Namespace) -> int:
     asked: dict[str, Json] = {"quick": arguments.quick, "seed": arguments.seed, "device": arguments.device}
     asked |= {"methods": list(arguments.methods), "only": list(arguments.only)}
     with journal_of(command, {**asked, "items": [item.id for item in chosen]}, arguments) as journal:
-        with Watch(arguments) as watch:
-            result = runner.run(
-                chosen,
-                workers=arguments.workers,
-                executor=arguments.executor,
-                warm=WARM,
-                journal=journal,
-                on_outcome=watch(len(chosen)),
-            )
+        result = watched(chosen, arguments, journal, WARM)
         if result.interrupted:
             return interrupted()
         doc = document_of(result, command, asked, where=arguments.where)

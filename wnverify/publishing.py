@@ -22,13 +22,18 @@ def check_destinations(arguments: argparse.Namespace) -> None:
             continue
         if name == "-":
             raise ValueError(f"--{option} must be a file: only --json goes to standard output")
-        path = Path(name)
-        if not path.resolve().parent.is_dir():
-            raise ValueError(f"--{option} must be a file in an existing folder; there is no folder {path.parent}")
-        if path.is_dir():
-            raise ValueError(f"--{option} must be a file; {name!r} is a folder")
+        check_file(option, name)
     if getattr(arguments, "github", False) and arguments.json == "-":
         raise ValueError("--github and --json - both write to standard output: give --json a FILE")
+
+
+def check_file(option: str, name: str) -> None:
+    """Refuse what is no place for the FILE of an option."""
+    path = Path(name)
+    if not path.resolve().parent.is_dir():
+        raise ValueError(f"--{option} must be a file in an existing folder; there is no folder {path.parent}")
+    if path.is_dir():
+        raise ValueError(f"--{option} must be a file; {name!r} is a folder")
 
 
 def publish(doc: Mapping[str, Any], arguments: argparse.Namespace, *, strict: bool) -> None:

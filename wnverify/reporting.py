@@ -23,6 +23,9 @@ CLAIMS_IMPORT: Final = ("scipy.optimize", "scipy.stats", "sympy", "flint")
 """Loaded before the first claim: inside one it would look as if that claim had altered the process."""
 WARM: Final = ("torch", *CLAIMS_IMPORT, "wnverify.auditing.warm", "wnverify.experiments.warm")
 
+THEORY_OF: Final[Mapping[str, tuple[str, ...]]] = {"l1inf": ("generalization", "rademacher")}
+"""The topics of the theory that are about one paper."""
+
 
 def run_plan(
     plan: Plan,
@@ -96,12 +99,22 @@ def assembled(
 
 
 def coverage(findings: Sequence[Finding]) -> dict[str, Any]:
-    """For each paper, the rows of its ledger and how many of them have a finding here."""
+    """For each paper, the rows of its ledger, how many of them have a finding here, and what else is about it."""
+    from wnverify.methods.catalogue import methods
     from wnverify.papers.ledger import MODULE_OF, papers, rows
 
     decided = {finding.check for finding in findings if finding.kind == "claim"}
+    about: dict[str, list[str]] = {name: list(THEORY_OF.get(name, ())) for name in MODULE_OF.values()}
+    for method in methods():
+        for name in filter(None, method.papers.split(", ")):
+            about[name].append(method.id)
     return {
-        MODULE_OF[paper]: {"title": paper, "rows": len(rows(paper)), "decided": len(decided & set(rows(paper)))}
+        MODULE_OF[paper]: {
+            "title": paper,
+            "rows": len(rows(paper)),
+            "decided": len(decided & set(rows(paper))),
+            "subjects": sorted(about[MODULE_OF[paper]]),
+        }
         for paper in papers()
     }
 

@@ -71,6 +71,21 @@ class Watch:
             self._progress.__exit__(*error)
 
 
+def watched(
+    items: Sequence[WorkItem], arguments: argparse.Namespace, journal: Journal, warm: tuple[str, ...]
+) -> RunResult:
+    """Run the items where ``placed`` says, under the journal, and show how far they are."""
+    with Watch(arguments) as watch:
+        return runner.run(
+            items,
+            workers=arguments.workers,
+            executor=arguments.executor,
+            warm=warm,
+            journal=journal,
+            on_outcome=watch(len(items)),
+        )
+
+
 def run_items(
     command: str,
     items: Sequence[WorkItem],
@@ -85,9 +100,8 @@ def run_items(
     ``narrowed``: what the command was narrowed to, kept in its part beside ``quick`` and ``seed``.
     """
     key = {"items": [item.id for item in items], "seed": arguments.seed, "quick": arguments.quick, **narrowed}
-    with journal_of(command, key, arguments) as journal, Watch(arguments) as watch:
-        where: dict[str, Any] = {"workers": arguments.workers, "executor": arguments.executor}
-        result = runner.run(items, **where, warm=warm, journal=journal, on_outcome=watch(len(items)))
+    with journal_of(command, key, arguments) as journal:
+        result = watched(items, arguments, journal, warm)
     if result.interrupted:
         return interrupted()
     asked = {"quick": arguments.quick, "seed": arguments.seed, **narrowed}

@@ -22,7 +22,7 @@ WAYS = {
 NARROWED = {
     "verdict": ("verdict=refuted", lambda f: f.verdict == "refuted"),
     "two-verdicts": ("verdict=fail&verdict=hazard", lambda f: f.verdict in ("fail", "hazard")),
-    "paper": ("paper=cwn", lambda f: f.subject == "cwn"),
+    "paper": ("paper=cwn", lambda f: f.subject in ("cwn", "variant_1")),
     "method": ("method=variant_1", lambda f: f.subject == "variant_1"),
     "check": ("check=gradient.vjp", lambda f: f.check == "gradient.vjp"),
     "family": ("check=edge.", lambda f: f.family == "edge"),
@@ -264,7 +264,7 @@ def test_a_planted_wide_line_is_noticed(reader, fault):
 
 BROKEN = {
     "verdict-ignored": ("!want.verdicts.has(finding.verdict)", "false"),
-    "paper-ignored": ("finding.subject !== want.paper", "false"),
+    "paper-ignored": ('!want.paper.includes(finding.subject.split(".")[0])', "false"),
     "method-ignored": ("finding.subject === want.method", "true"),
     "check-ignored": ("!finding.check.toLowerCase().startsWith(want.check)", "false"),
     "words-ignored": ("finding.text.includes(word)", "true"),

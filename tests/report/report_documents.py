@@ -222,7 +222,7 @@ def realistic(subjects: int = 4, cases: int = 3) -> Document:
     findings += selftest() + benchmark()
     coverage: dict[str, dict[str, Any]] = {
         "wn": {"rows": 14, "decided": 13, "title": "Weight normalization"},
-        "cwn": {"rows": 16, "decided": 13, "title": "Centred weight normalization"},
+        "cwn": {"rows": 16, "decided": 13, "title": "Centred weight normalization", "subjects": ["variant_1"]},
         "own": {"rows": 15, "decided": 13, "title": "Orthogonal weight normalization"},
         "silent": {"rows": 5, "decided": 0, "title": "A paper whose statements were not run"},
     }

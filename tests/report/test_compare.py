@@ -283,8 +283,8 @@ def test_what_is_no_results_document_is_a_wrong_call(
     ("words", "said"),
     [
         (["--json", "-", "--markdown", "-"], "both write to standard output"),
-        (["--json", "nowhere/x.json"], "--json must be a file in an existing folder; got 'nowhere/x.json'"),
-        (["--markdown", "."], "--markdown must be a file in an existing folder; got '.'"),
+        (["--json", "nowhere/x.json"], "--json must be a file in an existing folder; there is no folder nowhere"),
+        (["--markdown", "."], "--markdown must be a file; '.' is a folder"),
     ],
 )
 def test_a_file_that_cannot_be_written_is_a_wrong_call(

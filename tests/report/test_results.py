@@ -60,6 +60,7 @@ WRONG = [
     (("scope",), {"mode": "some", "left_out": [], "missing": []}, "mode is one of quick, default, full"),
     (("scope",), {"mode": "full", "left_out": [], "missing": None}, "scope['missing'] must be a list of strings"),
     (("coverage",), {"wn": {"rows": "many", "decided": 1}}, "coverage['wn'] must be an object with rows (int)"),
+    (("coverage",), {"wn": {"rows": 1, "decided": 1, "subjects": "cwn"}}, "coverage['wn']['subjects'] must be a list"),
     (("parts",), {"audit": {}}, "parts['audit'] must be an object with source (str)"),
     (("findings", 0, "kind"), "guess", "kind must be one of"),
     (("findings", 0, "id"), "check/a path/x", "id must be kind/subject/check"),

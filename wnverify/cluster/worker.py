@@ -25,7 +25,6 @@ from distributed import WorkerPlugin, get_worker
 from wnverify import guard
 from wnverify.report.results import environment, source_hash
 
-
 AGAIN_S: Final = 0.05
 """How often a child of an item that nobody wants is looked for."""
 

@@ -30,6 +30,10 @@ def validate(doc: Any, name: str) -> None:
         for entry, value in doc.get(block, {}).items():
             if not isinstance(value, Mapping) or not isinstance(value.get(key), kind):
                 raise ValueError(f"{name}: {block}[{entry!r}] must be an object with {key} ({kind.__name__})")
+    for entry, value in doc.get("coverage", {}).items():
+        subjects = value.get("subjects", [])
+        if not isinstance(subjects, list) or any(not isinstance(subject, str) for subject in subjects):
+            raise ValueError(f"{name}: coverage[{entry!r}]['subjects'] must be a list of strings; got {subjects!r}")
     if "scope" in doc:
         _check_scope(doc["scope"], name)
     if "comparison" in doc:

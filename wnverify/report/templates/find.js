@@ -19,16 +19,17 @@
 
   function wanted() {
     const verdicts = new Set(Array.from(form.querySelectorAll("[name=verdict]:checked"), (box) => box.value));
+    const paper = asked.paper.value && [asked.paper.value, ...asked.paper.selectedOptions[0].dataset.others.split(" ")];
     return {
       words: asked.text.value.toLowerCase().split(/\s+/).filter(Boolean),
-      verdicts, paper: asked.paper.value, method: asked.method.value, check: asked.check.value.trim().toLowerCase(),
+      verdicts, paper, method: asked.method.value, check: asked.check.value.trim().toLowerCase(),
     };
   }
 
   function fits(finding, want) {
     if (want.verdicts.size && !want.verdicts.has(finding.verdict)) return false;
     if (want.method && !(finding.subject === want.method && finding.kind !== "claim")) return false;
-    if (want.paper && finding.subject !== want.paper && !finding.subject.startsWith(want.paper + ".")) return false;
+    if (want.paper && !want.paper.includes(finding.subject.split(".")[0])) return false;
     if (want.check && !finding.check.toLowerCase().startsWith(want.check)) return false;
     if (!want.words.length) return true;
     finding.text ??= (finding.id + " " + finding.element.textContent).toLowerCase();

@@ -83,7 +83,7 @@ def render(doc: Mapping[str, Any], *, loader: jinja2.BaseLoader | None = None) -
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         sections=sections(data, bool(costs or performance or measured.rows)),
         kinds=_KINDS,
-        choices=choices(data),
+        choices=choices(data, doc.get("coverage", {})),
         opening=opened(data),
         most=_MOST_STRIKING,
         matrix=kill_matrix(data),
@@ -135,10 +135,16 @@ def opened(data: Digest) -> Mapping[str, Any]:
     }
 
 
-def choices(data: Digest) -> Mapping[str, Any]:
-    """What the page can be narrowed to: values as they stand in the ids of findings, and their names."""
-    papers = [(slug(subject.name), subject.title or subject.name) for subject in data.groups["claim"]]
-    judged = [f for f in data.findings if f.kind != "claim" and f.subject.partition(".")[0] not in dict(papers)]
+def choices(data: Digest, coverage: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """What the page can be narrowed to: values as they stand in the ids of findings, and their names; of a paper also
+    the other subjects that are about it."""
+    others = {paper: " ".join(entry.get("subjects", [])) for paper, entry in coverage.items()}
+    papers = [
+        (slug(subject.name), subject.title or subject.name, others.get(subject.name, ""))
+        for subject in data.groups["claim"]
+    ]
+    of_papers = {value for value, _, _ in papers}
+    judged = [f for f in data.findings if f.kind != "claim" and f.subject.partition(".")[0] not in of_papers]
     checks = {finding.check for finding in judged}
     return {
         "verdicts": digests.counts(data.findings),
