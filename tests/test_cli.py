@@ -157,6 +157,16 @@ def test_claims_and_methods_are_shown(folder: Path) -> None:
     assert "orthogonal_weight_normalization" in listed.stdout
 
 
+def test_what_can_be_declared_and_checked_is_listed(folder: Path) -> None:
+    """Every known name, also those that a refusal has no room for."""
+    lines = run(folder, "audit", "--list").stdout.splitlines()
+    names = [line.partition("  ")[0] for line in lines]
+    assert {"structured_orthonormal=VALUE", "finite_only_for_row_norm_lt", "simplex_rows", "gradient.vjp"} <= set(names)
+    for title, least in (("DECLARES", 20), ("DOMAIN", 20), ("SET", 13), ("checks", 60)):
+        (head,) = (line for line in lines if line.startswith(title))
+        assert int(head.rpartition("(")[2].removesuffix(")")) >= least, title
+
+
 def test_a_document_names_its_command_its_source_and_what_it_was_asked(folder: Path) -> None:
     """What ``--json`` writes is a part that a report can take in, and that says how much it holds."""
     done = run(folder, "claims", "CWN-P1-STEPS", "--quick", "--quiet", "--json", "-")

@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     place = "package.module:name, path/file.py:name or a method's id"
     audit.add_argument("targets", nargs="*", metavar="TARGET", help=f"{place}; none: those of pyproject.toml")
     audit.add_argument("--all-methods", action="store_true", help="every method of the catalogue, with its options")
+    audit.add_argument("--list", action="store_true", help="what a subject may declare, and every check")
     audit.add_argument("--kind", choices=KINDS, help="what TARGET is, where it is not recognised")
     pairs: dict[str, Any] = {"action": "append", "default": [], "type": _pair}
     audit.add_argument("--arg", metavar="NAME=VALUE", help="constructor argument", **pairs)

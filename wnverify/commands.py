@@ -32,6 +32,11 @@ from wnverify.waivers import applied
 
 def audit(arguments: argparse.Namespace) -> int:
     """``wnverify audit TARGET…``: 0 nothing wrong, 1 something failed, 2 the call is wrong."""
+    if arguments.list:
+        from wnverify.listing import show_vocabulary
+
+        show_vocabulary(console())
+        return 0
     from wnverify.auditcall import resolve
     from wnverify.auditing.suite import run_audit
 

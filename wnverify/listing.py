@@ -1,4 +1,5 @@
-"""``wnverify methods``: the catalogue on the terminal, read without torch or NumPy."""
+"""What is known by name, on the terminal: the catalogue of methods, read without torch or NumPy; what a subject may
+declare, and the checks of an audit."""
 
 from __future__ import annotations
 
@@ -36,6 +37,26 @@ def show(console: Console, names: Sequence[str]) -> None:
         console.print(Text(f"{kind.upper()} ({len(rows)})", style="bold underline"))
         for method in rows:
             _print(console, _head(method), *_lines(method))
+
+
+def show_vocabulary(console: Console) -> None:
+    """Every property, domain and set that a subject may name, and every check with what it asks."""
+    from wnverify.auditing.registry import checks
+    from wnverify.auditing.vocabulary import DOMAIN, PROPERTIES, WITH_VALUE
+    from wnverify.oracles.optimality import set_names
+
+    known = {
+        "DECLARES, or --declare NAME[=VALUE]: for V ↦ W = f(V), in every row": {
+            f"{name}{'=VALUE' if name in WITH_VALUE else ''}": said for name, said in PROPERTIES.items()
+        },
+        "DOMAIN": DOMAIN,
+        "SET, of a Euclidean projection": dict.fromkeys(set_names(), ""),
+        "checks, for --check and --waive": {check.id: check.asks for check in checks().values()},
+    }
+    for title, names in known.items():
+        console.print(Text(f"{title} ({len(names)})", style="bold underline"))
+        for name, said in names.items():
+            console.print(Text.assemble((name, "bold"), f"  {said}".rstrip()), soft_wrap=True)
 
 
 def _head(method: Method) -> Text:

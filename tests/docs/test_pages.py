@@ -17,6 +17,7 @@ COMMANDS = sorted({line for text in PAGES.values() for line in re.findall(r"^\$ 
 SHOWN = {
     "MyNorm": ("docs/audit.md", "audit my_norm.py:MyNorm --quick", EXAMPLES / "first_audit"),
     "Mended": ("docs/audit.md", "audit my_norm.py:Mended --quick", EXAMPLES / "first_audit"),
+    "gain": ("docs/audit.md", "audit my_gain.py:centred --quick", EXAMPLES / "first_audit"),
     "vjp": ("docs/findings.md", "audit examples/my_norm.py:CentredForgetful --check gradient.vjp", ROOT),
 }
 
@@ -58,6 +59,15 @@ def test_what_a_page_shows_is_what_is_seen(which):
     shown = re.search(rf"```console\n\$ wnverify {re.escape(command)}\n(.*?)```", PAGES[page], re.DOTALL)
     assert shown, page
     assert in_order(shown[1], called(command, folder)) is None
+
+
+def test_the_first_audit_shows_its_files_as_they_are():
+    """A reader of the raw page sees the code that is audited here."""
+    shown = re.findall(r"```python\n(.*?)```", PAGES["docs/audit.md"], re.DOTALL)
+    files = [path.read_text("utf-8") for path in sorted((EXAMPLES / "first_audit").glob("*.py"))]
+    assert len(shown) == 3
+    assert all(any(block in text for text in files) for block in shown)
+    assert all(sum(len(block) for block in shown if block in text) > 0.95 * len(text) for text in files)
 
 
 def test_the_quick_start_does_what_the_readme_says(tmp_path):

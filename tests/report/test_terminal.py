@@ -5,7 +5,7 @@ import io
 from report_documents import EVIL, audit, check
 from rich.console import Console
 
-from wnverify.finding import Verdict
+from wnverify.finding import Evidence, Verdict
 from wnverify.report.digest import QUIET, digest
 from wnverify.report.results import document, take_part
 from wnverify.report.views import terminal
@@ -87,3 +87,46 @@ def test_public_variants_and_missing_parts_have_a_line():
     text = printed(take_part(document([], environment={}, timing={}, scope=scope), part))
     assert "1 public variant, in no count: 1 fail · 16 pass" in text
     assert "missing: no stored part of device" in text
+
+
+def waiting(count, root="a.root"):
+    """A failed check and ``count`` checks that wait for it, all under one condition."""
+    wrong = check("s", root, Verdict.FAIL, "c").replace(conditions=("quick: few", "reproduced"))
+    other = check("s", "a.first", Verdict.FAIL, "c").replace(conditions=("quick: few",))
+    message = f"blocked by {wrong.id} (fail)"
+    late = [
+        check("s", f"b.late{i}", Verdict.BLOCKED, "c").replace(message=message, conditions=()) for i in range(count)
+    ]
+    return document([wrong, other, *late], environment={}, timing={})
+
+
+def test_what_waits_for_the_same_is_one_line_after_what_it_waits_for():
+    """The root stands first though another failure has the earlier name; verbose shows every blocked check."""
+    text = printed(waiting(9))
+    assert text.index("fail check/s/a.root") < text.index("fail check/s/a.first") < text.index("9 checks blocked by")
+    named = ", ".join(f"b.late{i} c" for i in range(6))
+    assert f"9 checks blocked by check/s/a.root/c (fail): {named}, …\n" in text
+    assert "blocked check/s/b.late8" not in text
+    assert "blocked check/s/b.late8" in printed(waiting(9), verbose=True)
+    assert "blocked check/s/b.late0" in printed(waiting(1))
+
+
+def test_a_condition_of_every_finding_is_said_once():
+    """Above them; what one has besides stays with it."""
+    text = printed(waiting(2))
+    assert text.count("quick: few") == 1
+    assert text.index("of every finding below: quick: few") < text.index("a.root")
+    assert "conditions: reproduced" in text
+
+
+def test_the_worst_case_tells_what_its_ratio_does_not():
+    """Of the cases of a route the one with the largest miss; a pass has none."""
+    cases = {
+        "3x5": {"relative_error": 0.5, "ratio": 9.0, "verdict": "fail", "backward": 2.0},
+        "1x6": {"relative_error": 1.5, "ratio": 3.0, "verdict": "fail", "backward": 3.0, "worst_tangent": "radial"},
+    }
+    route = Evidence(route="differences", verdict=Verdict.FAIL, figures={"cases": cases})
+    wrong = check("s", "a.b", Verdict.FAIL).replace(routes=(route,))
+    assert "    worst: 1x6: backward 3, tangent radial\n" in printed(document([wrong], environment={}, timing={}))
+    right = check("s", "a.b", Verdict.PASS).replace(routes=(route,))
+    assert "worst:" not in printed(document([right], environment={}, timing={}), verbose=True)

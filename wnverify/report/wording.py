@@ -139,6 +139,8 @@ def witness_short(witness: Json, width: int = 120) -> str:
     for name, value in witness_items(witness):
         if isinstance(value, str) and "\n" in value:
             continue  # a listing is no part of a line; the other views show it
+        if isinstance(value, bool):
+            continue  # how it was found, for machines
         if is_array(value):
             entries = [entry(number) for number in value.get("decimal", ())]
             listed = ", ".join(entries[:6]) + (", …" if len(entries) > 6 else "")

@@ -1,12 +1,16 @@
-"""A document on the terminal: a line for every family, everything that is not a pass in full."""
+"""A document on the terminal: a line for every family, everything that is not a pass in full.
+
+What others wait for stands first, and what waits for the same is one line; a condition of every finding is said once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from wnverify.finding import Finding, Verdict
 from wnverify.report.digest import (
+    QUIET,
     SYMBOL,
     TONE,
     Digest,
@@ -25,6 +29,12 @@ if TYPE_CHECKING:
 
 _STYLE: Final = {"wrong": "bold red", "care": "yellow", "open": "blue", "right": "green"}
 _INDENT: Final = "    "
+_NAMED: Final = 6
+"""Blocked checks that are named on one line."""
+_WITNESS: Final = 320
+"""Characters of a witness's line."""
+_TOLD: Final = frozenset({"message", "ratio", "relative_error", "verdict", "forward_evaluations"})
+"""Figures of a case that are said elsewhere, or tell nothing about it."""
 
 
 def sheet(doc: Mapping[str, Any], console: Console, *, verbose: bool = False) -> None:
@@ -62,9 +72,36 @@ def _block(console: Console, data: Digest, subject: Subject, verbose: bool) -> N
         if verbose:
             for finding in family.quiet:
                 say(console, f"{_INDENT}{_symbol(finding)} {escaped(_brief(finding))}")
-    for finding in subject.loud:
-        _full(console, data, finding)
+    blocked, found = _apart(subject.loud, verbose)
+    shared = _shared_conditions(found)
+    if shared:
+        say(console, f"  of every finding below: {escaped('; '.join(shared))}")
+    for finding in found:
+        _full(console, data, finding, shared)
+    for message, waiting in blocked.items():
+        names = [f"{finding.check} {finding.case}".strip() for finding in waiting]
+        listed = ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+        mark = f"{_symbol(waiting[0])} [{style(Verdict.BLOCKED)}]{plural(len(waiting), 'check')}[/]"
+        say(console, f"  {mark} {escaped(message)}: {escaped(listed)}")
     console.print()
+
+
+def _apart(loud: Sequence[Finding], verbose: bool) -> tuple[dict[str, list[Finding]], list[Finding]]:
+    """What waits for the same, by the words that say so, where it is more than one check; and the rest, first what
+    others wait for."""
+    blocked: dict[str, list[Finding]] = {}
+    for finding in loud:
+        if finding.verdict is Verdict.BLOCKED:
+            blocked.setdefault(finding.message, []).append(finding)
+    together = {} if verbose else {message: waiting for message, waiting in blocked.items() if len(waiting) > 1}
+    rest = [finding for finding in loud if finding.verdict is not Verdict.BLOCKED or finding.message not in together]
+    return together, sorted(rest, key=lambda finding: not any(f"{finding.id} (" in message for message in blocked))
+
+
+def _shared_conditions(found: Sequence[Finding]) -> list[str]:
+    """The conditions that all of several findings have, but for those that did not come to run."""
+    ran = [finding.conditions for finding in found if finding.verdict is not Verdict.BLOCKED]
+    return [said for said in ran[0] if all(said in conditions for conditions in ran)] if len(ran) > 1 else []
 
 
 def _families(subject: Subject) -> list[Family]:
@@ -74,7 +111,7 @@ def _families(subject: Subject) -> list[Family]:
     return subject.families
 
 
-def _full(console: Console, data: Digest, finding: Finding) -> None:
+def _full(console: Console, data: Digest, finding: Finding, shared: Collection[str] = ()) -> None:
     mark = " [yellow](stale)[/]" if finding.id in data.stale else ""
     mark += " [yellow](waived)[/]" if finding.id in data.waived else ""
     say(console, f"  {_symbol(finding)} [{style(finding.verdict)}]{finding.verdict}[/] {escaped(finding.id)}{mark}")
@@ -84,11 +121,12 @@ def _full(console: Console, data: Digest, finding: Finding) -> None:
         ("", finding.message),
         ("waived", data.waived.get(finding.id)),
         ("place", finding.place),
-        ("conditions", "; ".join(finding.conditions)),
+        ("conditions", "; ".join(said for said in finding.conditions if said not in shared)),
         *(("reading", f"{item['reading']}: {item['verdict']}") for item in finding.readings),
         ("routes", routes),
         ("measured", _measured(finding)),
-        ("witness", witness_short(finding.witness)),
+        ("worst", _worst_case(finding)),
+        ("witness", witness_short(finding.witness, _WITNESS)),
         ("corrected", finding.corrected),
         ("replay", finding.replay),
     ]
@@ -132,6 +170,26 @@ def _measured(finding: Finding) -> str:
     """``ratio 0.1, power 1e-9``, of each what is known."""
     known = (("ratio", worst_ratio(finding)), ("power", least_power(finding)))
     return ", ".join(f"{name} {short(value)}" for name, value in known if value is not None)
+
+
+def _worst_case(finding: Finding) -> str:
+    """``1x6: backward 1, difference quotient 1e-14, …``: what the case with the largest miss tells beside its ratio."""
+    cases = [
+        (str(name), case)
+        for route in finding.routes
+        if isinstance(listed := route.figures.get("cases"), Mapping)
+        for name, case in listed.items()
+        if isinstance(case, Mapping) and isinstance(case.get("relative_error"), float)
+    ]
+    if finding.verdict in QUIET or not cases:
+        return ""
+    name, worst = max(cases, key=lambda each: each[1]["relative_error"])
+    told = [
+        f"{key.removeprefix('worst_').replace('_', ' ')} {short(value)}"
+        for key, value in worst.items()
+        if key not in _TOLD and not isinstance(value, Mapping | list)
+    ]
+    return f"{name}: {', '.join(told)}" if told else ""
 
 
 def _marked(counted: Iterable[tuple[Verdict, int]]) -> str:
