@@ -50,7 +50,7 @@ class Journal:
     def __init__(self, path: str | os.PathLike[str], header: Mapping[str, Json], *, resume: bool = False) -> None:
         self.path = Path(path)
         self.outcomes: dict[str, Outcome] = {}
-        self._forced, self._unforced = -math.inf, False
+        self._forced = -math.inf
         # What is read back is what JSON makes of it (tuples become lists).
         self._header = json.loads(dumps({**header, "schema": SCHEMA}))
         self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -87,7 +87,7 @@ class Journal:
         if self._descriptor >= 0:
             descriptor, self._descriptor = self._descriptor, -1
             try:
-                if self._unforced:
+                if math.isfinite(self._forced):  # something was written
                     os.fsync(descriptor)
             finally:
                 os.close(descriptor)
@@ -144,8 +144,7 @@ class Journal:
         written = os.write(self._descriptor, line)
         if written != len(line):
             raise OSError(f"{self.path.name} took {written} of {len(line)} bytes: is the disk full?")
-        self._unforced = time.monotonic() < self._forced + FORCED_S
-        if not self._unforced:
+        if time.monotonic() >= self._forced + FORCED_S:
             os.fsync(self._descriptor)
             self._forced = time.monotonic()
 
