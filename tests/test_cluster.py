@@ -41,6 +41,7 @@ ENVIRONMENT = os.environ | {
     "OMP_NUM_THREADS": "1",
     "OMP_WAIT_POLICY": "PASSIVE",
 }
+WORKERS = 4
 WRONG = """
 from torch import nn
 
@@ -61,7 +62,7 @@ def cluster() -> Iterator[LocalCluster]:
     with (
         dask.config.set({"distributed.admin.low-level-log-length": 100}),
         LocalCluster(
-            n_workers=4, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0
+            n_workers=WORKERS, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0
         ) as started,
     ):
         yield started
@@ -69,7 +70,8 @@ def cluster() -> Iterator[LocalCluster]:
 
 @pytest.fixture
 def pool(cluster: LocalCluster) -> Iterator[clusters.DaskExecutor]:
-    """The executor of one run."""
+    """The executor of one run, with every worker there: those that an earlier test killed are back."""
+    cluster.wait_for_workers(WORKERS, timeout=120)
     with clusters.connected(cluster.scheduler_address) as made:
         yield made
 
@@ -182,6 +184,7 @@ def test_what_is_interrupted_ends_on_the_workers(cluster: LocalCluster) -> None:
     def refuse(outcome: guard.Outcome) -> None:
         raise LookupError(outcome.item_id)
 
+    cluster.wait_for_workers(WORKERS, timeout=120)
     with clusters.connected(cluster.scheduler_address) as pool:
         with pytest.raises(LookupError, match="check/engine/passes"):
             runner.run(items, executor=pool, workers=pool.width, on_outcome=refuse)
@@ -220,6 +223,7 @@ def slow_to_begin(seconds: float) -> None:
 
 def test_the_end_of_a_run_leaves_no_child_on_the_workers(cluster: LocalCluster) -> None:
     """Idle children, which hold a loaded torch each, end with the run and not with the cluster."""
+    cluster.wait_for_workers(WORKERS, timeout=120)
     with clusters.connected(cluster.scheduler_address) as pool:
         runner.run([named("passes", f"p{n}") for n in range(8)], executor=pool, workers=pool.width)
         assert children_of(psutil.Process())
