@@ -6,12 +6,13 @@ import sys
 
 import pytest
 import torch
-from audited import SUBJECTS, ratio, spec_of, subject_of
+from audited import SUBJECTS, ratio, sheet_of, spec_of, subject_of
 from torch import nn
 
 from wnverify.auditing.points import randn
 from wnverify.auditing.subject import Subject, parametrized_layer
 from wnverify.auditing.target import TargetError, parse_target
+from wnverify.finding import Verdict
 from wnverify.oracles.ratio import map_model
 
 V = randn(3, 5, seed=4) + 0.3
@@ -183,6 +184,55 @@ def test_the_call_speaks_over_both():
     assert subject_of("kinds.py:Sphere", declare=said).declares == {"constant_norm_rows": 3.0, "idempotent": True}
 
 
+OF_CLASS = {"constant_norm_rows": 2.0, "odd": True}
+
+
+@pytest.mark.parametrize(
+    ("name", "declares"),
+    [
+        ("of_weight", OF_CLASS),
+        ("without", OF_CLASS),
+        ("wide_only", OF_CLASS),
+        ("of_rows", OF_CLASS),
+        ("on_layer", OF_CLASS),
+        ("one_after_the_other", {}),
+        ("restated", {"constant_norm_rows": True}),
+        ("Gained", {"odd": True}),
+    ],
+)
+def test_what_a_factory_makes_speaks_for_it(name, declares):
+    """Over the module, and under the factory's own words; two parametrizations in a row say nothing of both."""
+    subject = subject_of(f"made.py:{name}")
+    assert subject.declares == declares
+    assert subject.domain == {"min_row_norm": 1e-6, **({"min_cols": 2} if name != "one_after_the_other" else {})}
+    assert subject_of(f"made.py:{name}", declare={"odd": False}).declares == {
+        key: value for key, value in declares.items() if key != "odd"
+    }
+
+
+def test_a_penalty_that_a_factory_makes_has_the_prox_beside_it():
+    """As the class has, audited by itself."""
+    for name in ("penalty", "Square"):
+        subject = subject_of(f"made.py:{name}")
+        assert (subject.kind, subject.has_own_prox) == ("penalty", True)
+        assert subject.declares == {"convex": True, "is_prox_of_penalty": True}
+        assert "prox" in subject.capabilities
+
+
+def test_a_constructor_that_wants_a_number_is_answered_once():
+    """Every shape raises the same; what to do names the argument, and does it."""
+    sheet = sheet_of("contract.forward", "made.py:OfRows")
+    (case,) = sheet.cases
+    assert case.message.count("TypeError") == 1
+    assert case.message.endswith(
+        "its one argument without a value, rows, was given the weight: give it with --arg rows=… or ARGS, or audit a "
+        "function of the weight that makes it, as def make(weight): return OfRows(len(weight))"
+    )
+    assert sheet.notes == []
+    assert {case.verdict for case in sheet_of("contract.forward", "made.py:of_rows").cases} == {Verdict.PASS}
+    assert "--arg" not in sheet_of("contract.forward", "kinds.py:NoTensor").cases[0].message
+
+
 def test_what_an_instance_declares_may_depend_on_its_arguments():
     """The class is asked through an instance where it needs no weight."""
     assert subject_of("kinds.py:Declared", arguments={"radius": 4.0}).declares["constant_norm_rows"] == 4.0
@@ -206,7 +256,11 @@ def test_an_unknown_name_of_the_call_is_refused_with_the_known_ones():
             "must make a module with forward(V) or a function of a tensor; it made NotAModule",
         ),
         ("kinds.py:PairWithoutInverse", TypeError, "right_inverse(W) must return them; it has none"),
-        ("kinds.py:TwoArguments", TargetError, "constructor arguments radius, power are missing"),
+        (
+            "kinds.py:TwoArguments",
+            TargetError,
+            "arguments radius, power are missing: give all, or all but that which is the weight",
+        ),
         ("kinds.py:Nested.Outer", TargetError, "has no 'Nested.Outer'; it has "),
     ],
 )

@@ -19,12 +19,13 @@ SHAPES = ((3, 5), (4, 4), (6, 3), (1, 6))
 
 
 class Subject:
-    """A variant's class; ``at(V)`` builds it for V and gives the map and the tensors beside V."""
+    """A variant's class, or a function of the weight that makes it: then what it makes speaks for it."""
 
-    def __init__(self, kind: type[nn.Module]):
+    def __init__(self, kind: Callable[..., nn.Module]):
         self.kind: Any = kind
-        self.declares: dict[str, Any] = dict(getattr(kind, "DECLARES", {}))
-        self.domain: dict[str, Any] = dict(getattr(kind, "DOMAIN", {}))
+        speaker = kind if isinstance(kind, type) else kind(randn(3, 4))
+        self.declares: dict[str, Any] = dict(getattr(speaker, "DECLARES", {}))
+        self.domain: dict[str, Any] = dict(getattr(speaker, "DOMAIN", {}))
 
     def build(self, V: Tensor) -> nn.Module:
         needs_weight = "weight" in inspect.signature(self.kind).parameters

@@ -22,11 +22,7 @@ def calling_style(target: Callable[..., Any], arguments: Mapping[str, Any]) -> s
         signature = inspect.signature(target)
     except (TypeError, ValueError):
         return "()" if inspect.isclass(target) else "(weight)"
-    missing = [
-        p
-        for p in signature.parameters.values()
-        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.name not in arguments
-    ]
+    missing = required(target, arguments)
     first = next(iter(signature.parameters), "")
     if first in ("module", "layer") and len(signature.parameters) > 1:
         return "(module, name)"
@@ -34,8 +30,19 @@ def calling_style(target: Callable[..., Any], arguments: Mapping[str, Any]) -> s
         return "()"
     if len(missing) == 1:
         return "(module, name)" if first in ("module", "layer") else "(weight)"
-    names = ", ".join(p.name for p in missing)
-    raise TargetError(f"constructor arguments {names} are missing: give them with --arg name=value or ARGS")
+    raise TargetError(
+        f"arguments {', '.join(missing)} are missing: give all, or all but that which is the weight, "
+        "with --arg name=value or ARGS"
+    )
+
+
+def required(target: Callable[..., Any], arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    """The positional parameters without a default that ``arguments`` does not give."""
+    return tuple(
+        p.name
+        for p in parameters_of(target)
+        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.name not in arguments
+    )
 
 
 def is_object(target: object) -> bool:

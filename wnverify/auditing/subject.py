@@ -21,7 +21,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from wnverify.auditing.calling import calling_style, is_object, layer_for, most_tensors, parameters_of, required_tensors
+from wnverify.auditing.calling import (
+    calling_style,
+    is_object,
+    layer_for,
+    most_tensors,
+    parameters_of,
+    required,
+    required_tensors,
+)
 from wnverify.auditing.instance import Chain, Instance, fitting
 from wnverify.auditing.loading import load
 from wnverify.auditing.target import PARAMETRIZATION, PENALTY, PROJECTION, TargetError, TargetSpec
@@ -44,7 +52,7 @@ class Subject:
         self.name = spec.subject
         self.object, self._module = load(spec)
         self.arguments = {**self._said("ARGS", self.object), **spec.settings, **spec.arguments}
-        speaker = self._speaker()
+        speaker = self._speaker
         self.kind: str = kind or spec.kind or self._recognised()
         said = {**self._said("DECLARES", speaker), **spec.declare}
         self.declares = check_declared(said, kind=self.kind)
@@ -52,7 +60,7 @@ class Subject:
         self.has_own_prox = callable(getattr(speaker, "prox", None)) and said.get("is_prox_of_penalty") is not False
         self.domain = check_domain(self._said("DOMAIN", speaker))
         self.target_set = check_set(self._said("SET", speaker), self.declares)
-        if "is_prox_of_penalty" in self.declares and not self._has_prox(speaker):
+        if "is_prox_of_penalty" in self.declares and not self._has_prox():
             raise ValueError("DECLARES['is_prox_of_penalty'] needs prox(W, step) beside the penalty; there is none")
 
     def build(self, V: Tensor, *, training: bool = True) -> Instance:
@@ -85,6 +93,21 @@ class Subject:
         """How the class or factory is called: ``()``, ``(weight)`` or ``(module, name)``."""
         return calling_style(self.object, self.arguments)
 
+    def refuses_weight(self) -> str:
+        """What to do where a class that asks for one thing cannot be made of the weight; else empty."""
+        if not inspect.isclass(self.object) or self.style != "(weight)":
+            return ""
+        try:
+            self._make(_ORDINARY.clone())
+        except Exception:  # whatever it raises has been said
+            (wanted,) = required(self.object, self.arguments)
+            return (
+                f"its one argument without a value, {wanted}, was given the weight: give it with --arg {wanted}=… "
+                "or ARGS, or audit a function of the weight that makes it, as "
+                f"def make(weight): return {self.object.__name__}(len(weight))"
+            )
+        return ""
+
     @property
     def is_function(self) -> bool:
         """Whether it is a plain function of a tensor: nothing that has a state, can be copied or registered."""
@@ -101,7 +124,7 @@ class Subject:
         not of a penalty that is used by its prox because it counts, and is constant around nearly every weight.
         """
         has = set() if self.is_function else {"object"}
-        if self.kind == PENALTY and self._has_prox(self._speaker()):
+        if self.kind == PENALTY and self._has_prox():
             has.add("prox")
         if self.kind == PROJECTION:
             differentiable = self._carries_a_graph()
@@ -137,7 +160,7 @@ class Subject:
 
     def _says_projection(self, call: Callable[..., Any], V: Tensor) -> bool:
         """Whether a module calls itself a projection and gives no graph: it is meant for after the optimiser's step."""
-        said = {**self._said("DECLARES", self._speaker()), **self.spec.declare}
+        said = {**self._said("DECLARES", self._speaker), **self.spec.declare}
         if not said.get("euclidean_projection"):
             return False
         out = call(V.clone().requires_grad_())
@@ -176,11 +199,11 @@ class Subject:
             return not torch.equal(here, at_sparse) and all(torch.equal(here, there) for there in near)
         return False
 
-    def _has_prox(self, speaker: Any) -> bool:
+    def _has_prox(self) -> bool:
         if not (inspect.isclass(self.object) or isinstance(self.object, nn.Module) or is_object(self.object)):
             with contextlib.suppress(Exception):  # what cannot be built is a finding of contract.forward
                 return self.build(_ORDINARY).has_prox
-        return callable(getattr(speaker, "prox", None))
+        return callable(getattr(self._speaker, "prox", None))
 
     def surrogate(self, instance: Instance) -> Callable[[Tensor], Tensor] | None:
         """The map whose derivative a surrogate gradient is meant to be, of the object or beside it; None if unsaid."""
@@ -229,22 +252,43 @@ class Subject:
         made = module.right_inverse(V.detach().clone())  # type: ignore[operator]
         return isinstance(made, tuple | list) and len(made) > 1
 
+    @functools.cached_property
     def _speaker(self) -> Any:
-        """Whose attributes speak: an instance where the class needs no weight, since they may depend on arguments."""
-        if inspect.isclass(self.object) and self.style == "()":
-            return self.object(**self.arguments)
-        return self.object
+        """Whose attributes speak: what a class or a factory makes of an ordinary weight, since they may depend on
+        arguments; of a layer its one parametrization.  The object itself where nothing is made."""
+        target: Any = self.object
+        if isinstance(target, nn.Module) or is_object(target):
+            return target
+        if inspect.isclass(target) and self.style == "()":
+            return target(**self.arguments)
+        for V in (_ORDINARY, _LARGER):
+            with contextlib.suppress(Exception):  # what it raises is a finding of contract.forward
+                _seed_everything(BUILD_SEED)
+                made = self._make(V.clone())
+                return target if made is None else _only_parametrization(made)
+        return target
 
     def _said(self, name: str, speaker: Any) -> Mapping[str, Any]:
-        """Attributes of the speaker over the mappings of its module, or else of the module that the target names."""
+        """The mappings of the object's module, or else of the module that the target names; over them the attributes of
+        the speaker; over these a factory's own."""
         own = sys.modules.get(getattr(self.object, "__module__", None) or type(self.object).__module__)
         spoken = (vars(module).get(name) for module in (own, self._module) if module is not None)
         from_module: Any = next((given for given in spoken if given is not None), {})
-        from_object = getattr(speaker, name, None) or {}
-        for given in (from_module, from_object):
+        from_speaker = getattr(speaker, name, None) or {}
+        from_factory = {} if inspect.isclass(self.object) else getattr(self.object, name, None) or {}
+        for given in (from_module, from_speaker, from_factory):
             if not isinstance(given, Mapping):
                 raise ValueError(f"{name} must be a mapping from names to values; got {type(given).__name__}")
-        return {**from_module, **from_object}
+        return {**from_module, **from_speaker, **from_factory}
+
+
+def _only_parametrization(made: Any) -> Any:
+    """The one parametrization of a layer; else the thing itself: several say nothing of one after the other."""
+    owner = getattr(made, "parametrizations", None)
+    if not isinstance(owner, nn.ModuleDict) or not len(owner):
+        return made
+    steps: Any = owner["weight"] if "weight" in owner else next(iter(owner.values()))
+    return steps[0] if len(steps) == 1 else made
 
 
 def _seed_everything(seed: int) -> None:

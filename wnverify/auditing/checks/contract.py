@@ -32,17 +32,18 @@ DTYPES: Final = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
 @check("contract.forward", asks="Can it be built and called, and is what comes back a finite real tensor?", requires=())
 def forward(look: Context, sheet: Sheet) -> None:
-    tried, taken = [], []
+    tried: dict[str, str] = {}
+    taken = []
     for shape in GENERIC_SHAPES[:4]:
         point = look.ordinary(shape)
         if (why := outside(point.V, look.subject.domain)) is not None:
-            tried.append(f"{point.name} is outside the stated domain ({why})")
+            tried[point.name] = f"is outside the stated domain ({why})"
             continue
         try:
             with torch.no_grad():
                 out = look.build(point.V).out()
         except Exception as error:  # foreign code may raise anything; what it raised is the finding
-            tried.append(f"{point.name} raised {_said(error)}")
+            tried[point.name] = f"raised {_said(error)}"
             continue
         taken.append(shape)
         if not out.is_floating_point():
@@ -55,10 +56,15 @@ def forward(look: Context, sheet: Sheet) -> None:
         sheet.note(look.mode_note)
     _at_further_sizes(look, sheet, taken)
     if not sheet.cases:
-        nowhere = all("outside the stated domain" in text for text in tried)
-        sheet.add("every shape", Verdict.INCONCLUSIVE if nowhere else Verdict.FAIL, "; ".join(tried))
-    for text in tried:
-        sheet.note(text)
+        nowhere = all("outside the stated domain" in why for why in tried.values())
+        alike = [(why, [name for name in tried if tried[name] == why]) for why in dict.fromkeys(tried.values())]
+        said = [f"{', '.join(names)} {why}" for why, names in alike]
+        if hint := look.subject.refuses_weight():
+            said.append(hint)
+        sheet.add("every shape", Verdict.INCONCLUSIVE if nowhere else Verdict.FAIL, "; ".join(said))
+    else:
+        for name, why in tried.items():
+            sheet.note(f"{name} {why}")
 
 
 def _at_further_sizes(look: Context, sheet: Sheet, taken: Sequence[tuple[int, ...]]) -> None:
