@@ -28,7 +28,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import difflib
 import os
 import re
 import tomllib
@@ -38,6 +37,7 @@ from typing import Any, Final
 
 from wnverify.finding import slug
 from wnverify.methods.catalogue import find
+from wnverify.nearest import meant
 from wnverify.waivers import Waiver
 
 FILE: Final = "pyproject.toml"
@@ -149,9 +149,8 @@ def _checked(
         raise ValueError(f"{where} must be a table; got {table!r}")
     for name, value in table.items():
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            meant = f"did you mean {near[0]!r}? " if near else ""
-            raise ValueError(f"{where}: unknown key {name!r}; {meant}the keys are {', '.join(known)}")
+            listed = f"{meant(name, known, most=1)} the keys are {', '.join(known)}".lstrip()
+            raise ValueError(f"{where}: unknown key {name!r}; {listed}")
         right, words = rules.get(name, (lambda _: True, ""))
         if not right(value):
             raise ValueError(f"{where}: {name} must be {words}; got {value!r}")

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import difflib
 import fnmatch
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from wnverify.finding import Finding, Verdict
+from wnverify.nearest import meant
 
 WAIVABLE: Final = frozenset({Verdict.FAIL, Verdict.ERROR, Verdict.HAZARD})
 APPLIED: Final = "applied"
@@ -118,6 +118,5 @@ def refuse_unknown(waivers: Iterable[Waiver], known: Collection[str]) -> None:
     """``ValueError`` for a waiver whose id or pattern no check of the lab has, naming near ones."""
     for waiver in waivers:
         if not any(fnmatch.fnmatchcase(name, waiver.check) for name in known):
-            near = difflib.get_close_matches(waiver.check, known, n=3)
-            meant = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(sorted(known))}"
-            raise ValueError(f"waiver of {waiver.check!r} ({waiver.reason}): no check has this id; {meant}")
+            said = meant(waiver.check, known) or f"there are {', '.join(sorted(known))}"
+            raise ValueError(f"waiver of {waiver.check!r} ({waiver.reason}): no check has this id; {said}")

@@ -7,7 +7,6 @@ often many of them accuse it, of a sample of the faults whether each of a few ca
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -16,6 +15,7 @@ from wnverify.auditing.registry import SEVERITY
 from wnverify.auditing.target import parse_target
 from wnverify.faults.catalogue import Fault, Right, faults, right_variants
 from wnverify.finding import Evidence, Finding, Verdict
+from wnverify.nearest import meant
 from wnverify.workitem import WorkItem
 
 SUBJECT: Final = "selftest"
@@ -46,8 +46,7 @@ def selftest_items(
     names = [row.name for row in rows]
     for pattern in patterns:
         if not fnmatch.filter(names, pattern):
-            near = difflib.get_close_matches(pattern.strip("*"), names, n=3)
-            said = f"did you mean {' or '.join(near)}?" if near else f"they have names like {', '.join(names[:3])}"
+            said = meant(pattern.strip("*"), names) or f"they have names like {', '.join(names[:3])}"
             raise ValueError(f"--fault {pattern!r} matches no variant of {len(names)}; {said}")
     chosen = [row for row in rows if not patterns or any(fnmatch.fnmatch(row.name, p) for p in patterns)]
     if quick and not patterns:

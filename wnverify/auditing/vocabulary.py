@@ -6,12 +6,12 @@ further axes flattened, and a gradient property holds for every cotangent and ev
 
 from __future__ import annotations
 
-import difflib
 import numbers
 from collections.abc import Mapping
 from typing import Any, Final
 
 from wnverify.auditing.target import PARAMETRIZATION, PENALTY
+from wnverify.nearest import meant
 from wnverify.oracles.optimality import certificate, set_names
 
 PROPERTIES: Final[Mapping[str, str]] = {
@@ -161,6 +161,6 @@ def _check_names(given: Any, known: Mapping[str, str], argument: str) -> None:
         raise ValueError(f"{argument} must be a mapping from names to values; got {type(given).__name__}")
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            near = meant(str(name), known, most=1)
+            hint = f" ({near})" if near else ""
             raise ValueError(f"{argument} has the unknown name {name!r}{hint}; known are {', '.join(known)}")

@@ -21,7 +21,7 @@ _RUN: Final = ("child", "finding", "fingerprint", "guard", "quietly", "runner", 
 _METHODS: Final = ("methods", "oracles", "primitives")
 _NUMERICS: Final = (*_RUN, *_METHODS, "numerics")
 _EXPERIMENTS: Final = (*_RUN, *_METHODS, "experiments")
-_AUDIT: Final = (*_NUMERICS, "auditing", "strategies")
+_AUDIT: Final = (*_NUMERICS, "auditing", "nearest", "strategies")
 _BENCHMARKS: Final = {
     **dict.fromkeys(("gradients", "maps", "memory", "properties"), _NUMERICS),
     "growth": _AUDIT,
