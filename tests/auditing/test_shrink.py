@@ -137,7 +137,7 @@ ONE = torch.ones((), dtype=torch.float64)
 
 
 def printed(lines, folder, monkeypatch):
-    """The numbers that the lines print."""
+    """The numbers that the lines print: the gradient as it is written, by differences, and how far they are apart."""
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.chdir(folder)
     out = io.StringIO()
@@ -147,13 +147,25 @@ def printed(lines, folder, monkeypatch):
 
 
 @pytest.mark.parametrize("target", FORMS)
-def test_the_lines_print_the_written_gradient(target, monkeypatch):
+def test_the_lines_print_both_gradients(target, monkeypatch):
     """Every form of a subject is built in the lines as the audit builds it, with its arguments."""
     look = context(target, arguments=FORMS[target])
-    _, observed = both_gradients(look, V, A)
-    found = printed(snippet(look, V, A), SUBJECTS, monkeypatch)
-    assert found.shape == (6,)
-    assert ratio(found.double(), observed.flatten(), PRINTED) <= 1
+    assert_printed(printed(snippet(look, V, A), SUBJECTS, monkeypatch), *both_gradients(look, V, A))
+
+
+def assert_printed(found, right, written):
+    assert found.shape == (13,)
+    assert ratio(found[:6].double(), written.flatten(), PRINTED) <= 1
+    assert ratio(found[6:12].double(), right.flatten(), PRINTED) <= 1
+    assert abs(float(found[12]) - float((written - right).abs().max())) <= PRINTED.relative * float(right.abs().max())
+
+
+@pytest.mark.parametrize("size", [2.0**-30, 2.0**30])
+def test_the_lines_step_in_proportion_to_the_weight(size, monkeypatch):
+    """A step of one size for all weights would accuse a right map at small ones."""
+    found = printed(snippet(context("kinds.py:Plain"), size * V, A), SUBJECTS, monkeypatch).double()
+    assert ratio(found[:6], found[6:12], PRINTED) <= 1
+    assert float(found[12]) <= DIFFERENCES.relative * float(found[:6].abs().max())
 
 
 @pytest.mark.parametrize(
@@ -161,12 +173,11 @@ def test_the_lines_print_the_written_gradient(target, monkeypatch):
     [("costs.py:Gram", {"factor": 4.04}), ("costs.py:living", {}), ("costs.py:Callable", {}), ("costs.py:makes", {})],
 )
 def test_the_lines_print_the_gradient_of_a_penalty(target, arguments, monkeypatch):
-    """Its value is the loss: no cotangent stands in the lines."""
+    """Its value is the loss: the cotangent is one."""
     look = context(target, arguments=arguments)
     lines = snippet(look, V, ONE)
-    assert "A =" not in lines
-    found = printed(lines, SUBJECTS, monkeypatch)
-    assert ratio(found.double(), both_gradients(look, V, ONE)[1].flatten(), PRINTED) <= 1
+    assert "A = 1.0\n" in lines
+    assert_printed(printed(lines, SUBJECTS, monkeypatch), *both_gradients(look, V, ONE))
 
 
 def test_the_witness_of_a_penalty_is_small_too():
@@ -183,8 +194,7 @@ def test_a_file_whose_name_is_no_module_is_run_by_path(tmp_path, monkeypatch):
     """``import my-norm`` would be no Python."""
     (tmp_path / "my-norm.py").write_text((SUBJECTS / "faulty.py").read_text())
     look = Context(Subject(parse_target(f"{tmp_path / 'my-norm.py'}:Wrong", {}, {})), seed=0)
-    found = printed(snippet(look, V, A), tmp_path, monkeypatch)
-    assert ratio(found.double(), both_gradients(look, V, A)[1].flatten(), PRINTED) <= 1
+    assert_printed(printed(snippet(look, V, A), tmp_path, monkeypatch), *both_gradients(look, V, A))
 
 
 def test_an_installed_module_is_imported_by_its_name(monkeypatch):
@@ -193,8 +203,7 @@ def test_an_installed_module_is_imported_by_its_name(monkeypatch):
     lines = snippet(look, V, A)
     assert "import torch.nn\n" in lines
     assert "torch.nn.Softmax(dim=1)" in lines
-    found = printed(lines, SUBJECTS, monkeypatch)
-    assert ratio(found.double(), both_gradients(look, V, A)[1].flatten(), PRINTED) <= 1
+    assert_printed(printed(lines, SUBJECTS, monkeypatch), *both_gradients(look, V, A))
 
 
 def test_a_live_object_is_named_in_a_comment():

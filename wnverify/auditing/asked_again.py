@@ -17,16 +17,26 @@ def _lines(text: str) -> str:
     return textwrap.dedent(text).strip("\n")
 
 
-GRADIENT: Final = _lines("""
-    A = torch.randn(f(V).shape, dtype=V.dtype, generator=torch.Generator().manual_seed(0))
+COTANGENT: Final = "A = torch.randn(f(V).shape, dtype=V.dtype, generator=torch.Generator().manual_seed(0))"
+DERIVATIVE: Final = _lines("""
     def gradient(X):
         X = X.detach().clone().requires_grad_()
         return torch.autograd.grad((f(X) * A).sum(), X)[0]
-    def differences(loss, h=2.0**-18):
+    def differences(loss):
+        h = 2.0**-18 * (float(V.abs().max()) or 1.0)
         sides = (h * torch.eye(V.numel(), dtype=V.dtype)).reshape(-1, *V.shape)
         return torch.stack([(loss(V + e) - loss(V - e)).detach() / (2 * h) for e in sides]).reshape(V.shape)
     right = differences(lambda X: (f(X) * A).sum())
 """)
+GRADIENT: Final = f"{COTANGENT}\n{DERIVATIVE}"
+COMPARED: Final = (
+    DERIVATIVE
+    + "\n"
+    + _lines("""
+        print("written backward:", gradient(V), "by differences:", right, sep="\\n")
+        print("largest difference:", float((gradient(V) - right).abs().max()))
+    """)
+)
 IN_DTYPES: Final = _lines("""
     import copy
     def at(dtype):
@@ -120,14 +130,7 @@ PROPERTIES: Final[Mapping[str, str]] = {
     "is_prox_of_penalty": PROX,
     "discovered": SEEN + '\nif hasattr(f, "prox") or "prox" in globals():\n' + textwrap.indent(PROX, "    "),
 }
-BACKWARD: Final = (
-    GRADIENT
-    + "\n"
-    + _lines("""
-        print("written backward:", gradient(V), "by differences:", right, sep="\\n")
-        print("largest difference:", float((gradient(V) - right).abs().max()))
-    """)
-)
+BACKWARD: Final = f"{COTANGENT}\n{COMPARED}"
 OTHER_TENSORS: Final = (
     GRADIENT
     + "\n"

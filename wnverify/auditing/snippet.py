@@ -1,30 +1,69 @@
-"""A failure as lines for a debugger, which need torch and the subject alone."""
+"""A failure as lines for a debugger, which need torch and the subject alone: the subject is built for a weight V as the
+audit builds it, and is called f."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Final
 
 from torch import Tensor, nn
 
+from wnverify.auditing.asked_again import COMPARED
 from wnverify.auditing.calling import is_object
 from wnverify.auditing.context import Context
-from wnverify.auditing.instance import Instance
+from wnverify.auditing.instance import Chain
+from wnverify.auditing.points import generic, rows
 from wnverify.auditing.subject import BUILD_SEED
+
+LARGEST: Final = 64
+"""Entries up to which a weight is written out."""
 
 
 def snippet(look: Context, V: Tensor, cotangent: Tensor) -> str:
-    """Lines that build the subject for the matrix V as the audit does, and print the written gradient of ⟨A, W⟩, or of
-    a penalty's value."""
-    instance = look.build(V)
+    """Lines that print the gradient of ⟨A, W⟩, or of a penalty's value, as it is written and by differences."""
+    A = "1.0" if look.scalar else f"torch.tensor({cotangent.tolist()}, dtype=torch.float64)"
+    return "\n".join([*prelude(look, V), f"A = {A}", COMPARED])
+
+
+def prelude(look: Context, V: Tensor) -> list[str]:
+    """Lines that define V and f, the subject as the audit builds it for V."""
+    instance = look.build(V.nan_to_num(nan=0.5, posinf=0.5, neginf=0.5))
     name, imports = imported(look)
-    lines = ["import torch", *imports]
-    if instance.module is not None and [*instance.module.parameters(), *instance.module.buffers()]:
-        lines.append(f"torch.manual_seed({BUILD_SEED})")
-    lines += [f"V = torch.tensor({V.tolist()}, dtype=torch.float64, requires_grad=True)"]
-    if not instance.scalar:
-        lines += [f"A = torch.tensor({cotangent.tolist()}, dtype=torch.float64)"]
-    lines += _called(look, instance, name, V)
-    return "\n".join(lines)
+    target, given = look.subject.object, look.subject.arguments
+    written = [f"{key}={value!r}" for key, value in given.items()]
+    shown = _literal(look, V)
+    lines = ["import torch", *imports, f"torch.manual_seed({BUILD_SEED})", f"V = {shown}"]
+    if look.subject.is_function:
+        if look.scalar and instance.has_prox:
+            lines.append(f"prox = {name.rpartition('.')[0]}.prox")
+        return [*lines, f"f = lambda X: {name}({', '.join(['X', *written])})"]
+    mode = "" if look.repeatable_in_training or instance.module is None else ".eval()"
+    style = "instance" if isinstance(target, nn.Module) or is_object(target) else look.subject.style
+    if style == "(module, name)":
+        n, d = rows(V).shape
+        lines += [
+            f"layer = torch.nn.Linear({d}, {n}, bias=False, dtype=torch.float64)",
+            "layer.weight = torch.nn.Parameter(V.clone())",
+            f"layer = {name}({', '.join(['layer', repr('weight'), *written])}) or layer",
+            f"steps = layer.parametrizations.weight{mode}",
+        ]
+        if isinstance(instance.module, Chain) and len(instance.module.steps) > 1:
+            return [*lines, "import functools", "f = lambda X: functools.reduce(lambda W, step: step(W), steps, X)"]
+        if len(instance.tensors) == 1:
+            return [*lines, "f = steps[0]"]
+        which = [f"steps.original{i}" if i != instance.primary else "X" for i in range(len(instance.tensors))]
+        return [*lines, f"f = lambda X: steps[0]({', '.join(which)})"]
+    first = ["V.clone()"] if style == "(weight)" else []
+    call = name if style == "instance" else f"{name}({', '.join([*first, *written])})"
+    double = ".double()" if instance.module is not None else ""
+    if len(instance.tensors) == 1:
+        return [*lines, f"f = {call}{double}{mode}"]
+    which = [f"kept[{i}]" if i != instance.primary else "X" for i in range(len(instance.tensors))]
+    return [
+        *lines,
+        f"module = {call}{double}{mode}",
+        "kept = [t.detach().clone() for t in module.right_inverse(V)]",
+        f"f = lambda X: module({', '.join(which)})",
+    ]
 
 
 def imported(look: Context) -> tuple[str, list[str]]:
@@ -39,32 +78,11 @@ def imported(look: Context) -> tuple[str, list[str]]:
     return f"subject.{spec.name}", ["import runpy, types", load]
 
 
-def _called(look: Context, instance: Instance, name: str, V: Tensor) -> Iterator[str]:
-    target, given = look.subject.object, look.subject.arguments
-    written = [f"{key}={value!r}" for key, value in given.items()]
-    loss = "{}.backward()" if instance.scalar else "({} * A).sum().backward()"
-    if look.subject.is_function:
-        yield loss.format(f"{name}({', '.join(['V', *written])})")
-        yield "print(V.grad)"
-        return
-    mode = "" if look.repeatable_in_training or instance.module is None else ".eval()"
-    style = "instance" if isinstance(target, nn.Module) or is_object(target) else look.subject.style
-    if style == "(module, name)":
-        yield f"layer = torch.nn.Linear({V.shape[1]}, {V.shape[0]}, bias=False, dtype=torch.float64){mode}"
-        yield "layer.weight = torch.nn.Parameter(V.detach().clone())"
-        yield f"layer = {name}({', '.join(['layer', repr('weight'), *written])}) or layer"
-        which = "" if len(instance.tensors) == 1 else instance.primary
-        yield "(layer.weight * A).sum().backward()"
-        yield f"print(layer.parametrizations.weight.original{which}.grad)"
-        return
-    first = ["V.detach().clone()"] if style == "(weight)" else []
-    call = name if style == "instance" else f"{name}({', '.join([*first, *written])})"
-    double = ".double()" if instance.module is not None and any(True for _ in instance.module.parameters()) else ""
-    yield f"f = {call}{double}{mode}"
-    if len(instance.tensors) == 1:
-        yield loss.format("f(V)")
-        yield "print(V.grad)"
-    else:
-        yield "tensors = [t.detach().clone().requires_grad_() for t in f.right_inverse(V.detach())]"
-        yield "(f(*tensors) * A).sum().backward()"
-        yield f"print(tensors[{instance.primary}].grad)"
+def _literal(look: Context, V: Tensor) -> str:
+    """V as an expression: its entries, or how they are drawn."""
+    if V.numel() > LARGEST:
+        seed = generic(tuple(V.shape), look.seed).seed % 2**63
+        drawn = f"generator=torch.Generator().manual_seed({seed}), dtype=torch.float64"
+        return f"torch.randn({tuple(V.shape)}, {drawn}) + 0.3"
+    entries = str(V.tolist()).replace("nan", "float('nan')").replace("inf", "float('inf')")
+    return f"torch.tensor({entries}, dtype=torch.float64)"
