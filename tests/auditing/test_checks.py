@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from audited import case_of, sheet_of
+from audited import case_of, sheet_of, subject_of
 
+from wnverify.auditing.checks.gradient_variants import LOST_DIGITS, of_coupled_rows
 from wnverify.auditing.points import generic
-from wnverify.auditing.registry import Sheet, checks
+from wnverify.auditing.registry import Sheet, checks, finding_of
 from wnverify.finding import Verdict, decode_array
+from wnverify.oracles.ratio import ErrorModel
 
 FAIL, HAZARD, PASS = Verdict.FAIL, Verdict.HAZARD, Verdict.PASS
 SHAPES = ["3x5", "5x12", "4x4", "7x3", "1x6", "70x134"]
@@ -322,6 +324,35 @@ def test_a_cotangent_that_is_overwritten_is_told_from_a_wrong_gradient():
     }
 
 
+def test_a_gram_matrix_may_lose_the_condition_of_the_weight():
+    """Of coupled rows the model grows with κ(V), up to what a sound backward may lose; of others it stays."""
+    V = torch.tensor([[1.0, 2.0, 1.0], [1.0, 2.001, 0.999]], dtype=torch.float64)
+    model = ErrorModel(1e-12, "so much")
+    across, along = (subject_of(torch.nn.Softmax(dim=dim)).build(V) for dim in (0, 1))
+    grown = of_coupled_rows(across, V, model)
+    assert grown.text == "so much × κ(V)"
+    assert 1e3 < grown.relative / model.relative < 1e4
+    assert of_coupled_rows(across, V, ErrorModel(1e-8, "")).relative <= LOST_DIGITS
+    assert of_coupled_rows(along, V, model) == model
+    assert of_coupled_rows(across, V[:1], model) == model
+
+
+def test_the_first_words_are_of_the_case_whose_witness_is_given():
+    """Not of a worse one, which comes after it."""
+    sheet = Sheet()
+    for name, ratio in (("large", 9.0), ("small", 3.0), ("larger", 27.0)):
+        sheet.add(name, FAIL, "off", ratio=ratio, witness={"V": name})
+    sheet.add("undecided", Verdict.INCONCLUSIVE, "near", ratio=99.0)
+    said = {"subject": "s", "replay": ""}
+    assert finding_of(checks()["contract.shape"], sheet, **said).message.startswith(
+        "larger: off; large: off; and 2 more"
+    )
+    sheet.shown = sheet.cases[1]
+    found = finding_of(checks()["contract.shape"], sheet, **said)
+    assert found.message.startswith("small: off; larger: off")
+    assert found.witness == {"V": "small"}
+
+
 @pytest.mark.parametrize(
     ("subject", "said"), [("WrongGain", "the backward is off by 0.5"), ("UnusedGain", "it can never be trained")]
 )
@@ -492,10 +523,11 @@ def test_a_penalty_that_is_called_a_parametrization_is_found_out_by_its_shape():
 
 
 def test_a_forward_that_gives_no_tensor_fails_the_first_check():
-    """The reason is quoted for every shape that was tried."""
+    """The reason is quoted once for all shapes that were tried."""
     sheet = sheet_of("contract.forward", "kinds.py:NoTensor")
     assert says(sheet) == {"every shape": FAIL}
-    assert sheet.cases[0].message.count("TypeError: forward must return one tensor; it returned tuple") == 4
+    said = "raised TypeError: forward must return one tensor; it returned tuple"
+    assert sheet.cases[0].message == f"{', '.join(SHAPES[:4])} {said}"
 
 
 def test_an_output_that_is_not_finite_fails_the_first_check():

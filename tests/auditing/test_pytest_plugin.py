@@ -86,8 +86,15 @@ class Known:
         self.finding = lambda name: known
 
 
-def called(verdict: str, message: str = "off by 0.5", *, strict: bool = False, waivers: tuple[Waiver, ...] = ()) -> Any:
-    audit: Any = Known(finding(verdict, message))
+def called(
+    verdict: str,
+    message: str = "off by 0.5",
+    *,
+    strict: bool = False,
+    waivers: tuple[Waiver, ...] = (),
+    witness: dict[str, Any] | None = None,
+) -> Any:
+    audit: Any = Known(finding(verdict, message).replace(witness=witness))
     return Check(audit, "a.b", strict, Configuration(waivers=waivers))()
 
 
@@ -99,6 +106,7 @@ def test_a_failure_or_error_fails_with_the_finding_in_words(verdict: str) -> Non
     assert caught.value.pytrace is False
     lines = str(caught.value).splitlines()
     assert lines == [
+        f"{verdict}: off [31m by ::error::0.5",
         f"{verdict}: check/norms.py:N/a.b",
         "  asked: Is it so?",
         "  seen: off [31m by ::error::0.5",
@@ -115,11 +123,16 @@ def test_what_could_not_be_decided_is_skipped_with_the_reason(verdict: str) -> N
 
 
 def test_a_hazard_warns_and_fails_where_the_run_is_strict() -> None:
-    """The warning holds the finding in words."""
+    """The warning holds the finding in words; its lines of code are for what fails."""
     with pytest.warns(HazardWarning, match=r"hazard: check/norms\.py:N/a\.b"):
         assert called("hazard").verdict is Verdict.HAZARD
     with pytest.raises(pytest.fail.Exception, match="hazard: "):
         called("hazard", strict=True)
+    with pytest.warns(HazardWarning) as warned:
+        called("hazard", witness={"snippet": "import torch\nf(V)"})
+    assert "import torch" not in str(warned[0].message)
+    with pytest.raises(pytest.fail.Exception, match=r"  \| import torch\n  \| f\(V\)"):
+        called("fail", witness={"snippet": "import torch\nf(V)"})
     assert called("pass", strict=True).verdict is Verdict.PASS
 
 

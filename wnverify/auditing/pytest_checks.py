@@ -64,13 +64,13 @@ class Check:
         waivers = [w for w in self._configuration.waivers if w.waives(finding, today())]
         stands = standing(finding, strict=self._strict, waived=bool(waivers))
         if stands in BREAKS:
-            pytest.fail(in_full(finding), pytrace=False)
+            pytest.fail(f"{because(finding)}\n{in_full(finding)}", pytrace=False)
         if stands is Standing.WAIVED:
             pytest.xfail(f"waived: {printable(waivers[0].reason)} ({because(finding)})")
         if stands is Standing.SKIPPED:
             pytest.skip(f"{self.subject} {self.name}: {because(finding)}")
         if stands is Standing.WARNING:
-            warnings.warn(HazardWarning(in_full(finding)), stacklevel=3)
+            warnings.warn(HazardWarning(in_full(finding, listings=False)), stacklevel=3)
 
 
 class State:

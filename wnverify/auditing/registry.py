@@ -200,10 +200,11 @@ def checks() -> dict[str, Check]:
 
 
 def finding_of(check: Check, sheet: Sheet, *, subject: str, replay: str, kind: str = PARAMETRIZATION) -> Finding:
-    """The one finding of a check: worst verdict, what was not a pass in words, every case in the figures."""
+    """The one finding of a check: worst verdict, what was not a pass in words (first the case whose witness is given),
+    every case in the figures."""
     verdict = sheet.verdict
     bad = [case for case in sheet.cases if case.verdict is not Verdict.PASS]
-    bad.sort(key=lambda case: (-SEVERITY.index(case.verdict), -(case.ratio or 0.0)))
+    bad.sort(key=lambda case: (-SEVERITY.index(case.verdict), case is not sheet.shown, -(case.ratio or 0.0)))
     if not sheet.cases:
         message = f"{sheet.nothing}, so nothing was decided."
     elif bad:

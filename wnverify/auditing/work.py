@@ -178,7 +178,7 @@ def _performed(
     if quick:
         shapes = ", ".join("x".join(map(str, shape)) for shape in QUICK_SHAPES)
         sheet.note(
-            f"quick: generic weights of shape {shapes} only, half of the random probes, "
+            f"quick: of generic matrices those of shape {shapes}, half of the random probes, "
             "a property at one of its sizes and steps"
         )
     replay = replay_command(target, check.id, seed, quick, full, shards)

@@ -12,7 +12,7 @@ from torch import Tensor
 from wnverify.auditing.backward import backward_model, natural_size, worst_narrow_row
 from wnverify.auditing.checks.gradient import AFTER, GROSS, IN_FULL, add_report, other_tensors
 from wnverify.auditing.checks.precision import telling
-from wnverify.auditing.context import VANISHING, Context, first_line
+from wnverify.auditing.context import VANISHING, Context, first_line, rows_are_independent
 from wnverify.auditing.holding import discover
 from wnverify.auditing.instance import Instance
 from wnverify.auditing.points import Point, generic, randn, rows, scaled_rows
@@ -50,7 +50,7 @@ def other_losses(look: Context, sheet: Sheet) -> None:
     for point in look.chosen("point", [*look.generic_points()[:4], *look.kernel_points()]):
         instance = look.build(point.weight)
         try:
-            model = backward_model(instance, point.V, slack=10.0)
+            model = of_coupled_rows(instance, point.V, backward_model(instance, point.V, slack=10.0))
             pull = reverse_mode(instance, instance.with_primary(point.V), instance.primary)
             first = look.cotangent(point.V, look.seed_for("first", point.name))
             largest = max(float(pull(first).norm()), natural_size(instance, point.V, first))
@@ -65,6 +65,14 @@ def other_losses(look: Context, sheet: Sheet) -> None:
             sheet.add(point.name, Verdict.FAIL, f"the backward raised {first_line(error)}")
         if not look.repeatable_in_training:
             _two_training_forwards(look, sheet, point)
+
+
+def of_coupled_rows(instance: Instance, V: Tensor, model: ErrorModel) -> ErrorModel:
+    """The model times κ(V) where rows are coupled: a Gram matrix loses that much, whatever the gradient's condition."""
+    if V.shape[0] < 2 or rows_are_independent(instance, V):
+        return model
+    kappa = min(float(torch.linalg.cond(rows(V))), LOST_DIGITS / model.relative)
+    return ErrorModel(model.relative * max(kappa, 1.0), f"{model.text} × κ(V)")
 
 
 def _two_training_forwards(look: Context, sheet: Sheet, point: Point) -> None:
