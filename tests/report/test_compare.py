@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 import report_documents
 
+import wnverify
 from wnverify.cli import main
 from wnverify.finding import Evidence, Finding, Verdict
 from wnverify.report import compare, results
@@ -144,6 +145,39 @@ def test_verdicts_alone_are_compared_both_ways() -> None:
     assert [(entry["id"], entry["change"]) for entry in made["changes"]] == [(NAME, "better")]
     assert compare.is_worse(made)
     assert not compare.is_worse(compare.compare(stored, stored, only_verdicts=True))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (("hazard", False), ("pass", True), "asked less"),
+        (("fail", False), ("inconclusive", True), "asked less"),
+        (("hazard", False), ("fail", True), "new failure"),
+        (("pass", False), ("unsupported", True), "worse"),
+        (("hazard", True), ("pass", True), "better"),
+        (("hazard", True), ("pass", False), "better"),
+        (("pass", True), ("hazard", False), "worse"),
+    ],
+)
+def test_what_a_quick_look_did_not_find_is_not_mended(old: tuple[str, bool], new: tuple[str, bool], told: str) -> None:
+    """It is told as such, and is no change of a stored document; what it finds all the same counts."""
+    before, after = (
+        finding(verdict).replace(conditions=(f"{compare.QUICK}fewer points",) if quick else ("in float64",))
+        for verdict, quick in (old, new)
+    )
+    assert change(before, after) == (told, told in ("new failure", "worse"))
+    asked_less = told == "asked less"
+    assert change(before, after, only_verdicts=True) == ((None, False) if asked_less else (told, True))
+
+
+def test_a_quick_audit_says_what_it_left_out(tmp_path: Path) -> None:
+    """In the words that a comparison looks for, as a whole one does not."""
+    path = tmp_path / "mine.py"
+    path.write_text("def unit(W):\n    return W / W.norm(dim=1, keepdim=True)\n")
+    target = {"checks": ["contract.dtype"], "seed": 0}
+    for quick in (True, False):
+        (found,) = (f for f in wnverify.audit(f"{path}:unit", quick=quick, **target) if f.check == "contract.dtype")
+        assert any(condition.startswith(compare.QUICK) for condition in found.conditions) is quick
 
 
 def test_what_stands_in_a_stale_part_is_left_out() -> None:

@@ -11,6 +11,8 @@ A finding whose rank rises is *worse*, and a *new failure* where it rises to 4, 
 verdict did not tell.  One whose rank falls is *better*, and *fixed* where it falls from 4 to 0 or 1; but what is no
 longer decided is never better.  A ratio *grew* where it is at least ``GROWTH`` times the old one and at least
 ``NOTICED``.  What stands in a stale part is the finding of other code, and is left out.
+
+A quick look that says less than a whole one did was *asked less*: what it did not find it may not have looked at.
 """
 
 from __future__ import annotations
@@ -37,6 +39,8 @@ NOTICED: Final = 0.1
 """Below a tenth of what rounding allows, a ratio says nothing but which way the last bits fell."""
 FAILURE: Final = 4
 UNDECIDED: Final = 2
+QUICK: Final = "quick: "
+"""How the condition of a finding begins that says what a quick look left out."""
 RANK: Final[Mapping[Verdict, int]] = {
     **dict.fromkeys((Verdict.PASS, Verdict.HOLDS), 0),
     **dict.fromkeys((Verdict.HOLDS_UNDER, Verdict.AMBIGUOUS), 1),
@@ -57,6 +61,7 @@ class Change(StrEnum):
     BETTER = "better"
     FIXED = "fixed"
     ADDED = "added"
+    ASKED_LESS = "asked less"
 
 
 WORSE: Final = (Change.NEW_FAILURE, Change.WORSE)
@@ -83,8 +88,8 @@ def compare(
 ) -> dict[str, Any]:
     """What changed from ``old`` to ``new``, as plain JSON; ``against`` is what the old document is called.
 
-    ``only_verdicts``: of findings that both have the verdicts alone, every change of which is ``worse``: for a stored
-    document that is to say what the code finds, however much of it is asked again.
+    ``only_verdicts``: of findings that both have the verdicts alone, every change of which is ``worse``, save where
+    less was asked: for a stored document that is to say what the code finds, however much of it is asked again.
     """
     before, after = _current(old), _current(new)
     ids = sorted(before.keys() & after.keys() if only_verdicts else before.keys() | after.keys())
@@ -142,6 +147,8 @@ def _entry(name: str, old: _Said | None, new: _Said | None, only_verdicts: bool)
     said, change = new or old, _change(old, new)
     if said is None or change is None or (only_verdicts and old and new and old.verdict == new.verdict):
         return None
+    if only_verdicts and change is Change.ASKED_LESS:
+        return None
     return {
         "id": name,
         "change": str(change),
@@ -162,11 +169,17 @@ def _change(old: _Said | None, new: _Said | None) -> Change | None:
         return Change.NEW_FAILURE if now == FAILURE else Change.WORSE
     if now < FAILURE and _crossed(old.ratio, new.ratio):
         return Change.NEW_FAILURE
+    if now < was and _is_quick(new) and not _is_quick(old):
+        return Change.ASKED_LESS
     if now < was and now != UNDECIDED:
         return Change.FIXED if was == FAILURE and now < UNDECIDED else Change.BETTER
     if new.verdict != old.verdict:
         return Change.OTHER
     return Change.GREW if _grew(old.ratio, new.ratio) else None
+
+
+def _is_quick(said: _Said) -> bool:
+    return any(condition.startswith(QUICK) for condition in said.finding.conditions)
 
 
 def _crossed(old: float | None, new: float | None) -> bool:

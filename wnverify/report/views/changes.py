@@ -29,12 +29,13 @@ HEADING: Final[Mapping[Change, str]] = {
     Change.BETTER: "Better",
     Change.FIXED: "Fixed",
     Change.ADDED: "Added",
+    Change.ASKED_LESS: "Asked less",
 }
 _STYLE: Final[Mapping[Change, str]] = {
     Change.NEW_FAILURE: "bold red",
     **dict.fromkeys((Change.WORSE, Change.GREW, Change.GONE), "yellow"),
     **dict.fromkeys((Change.BETTER, Change.FIXED), "green"),
-    **dict.fromkeys((Change.OTHER, Change.ADDED), "blue"),
+    **dict.fromkeys((Change.OTHER, Change.ADDED, Change.ASKED_LESS), "blue"),
 }
 
 
