@@ -8,7 +8,7 @@ import dataclasses
 import pytest
 
 from wnverify.auditing.registry import checks
-from wnverify.auditing.selftest import KILL, SILENT, judge, judgement, selftest_items
+from wnverify.auditing.selftest import KILL, SILENT, judge, judgement, rejudgement, selftest_items
 from wnverify.faults.catalogue import Fault, Right, faults, right_variants
 from wnverify.finding import VOCABULARY, Finding, Verdict
 
@@ -101,6 +101,8 @@ def test_a_judgement_carries_the_row_of_the_kill_matrix():
     assert (figures["meant"], figures["expected"]) == ("gradient.vjp", "fail")
     assert (judged.check, judged.id) == (KILL, "check/selftest/selftest.kill/a-fault")
     assert judged.replay == "python -m wnverify selftest --fault a-fault"
+    assert judgement(FAULT, [], seed=7).replay == "python -m wnverify selftest --fault a-fault --seed 7"
+    assert rejudgement(FAULT, {}, 7).replay == "python -m wnverify selftest --fault a-fault --seed 7"
     assert judgement(RIGHT, []).check == SILENT
 
 

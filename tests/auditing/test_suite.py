@@ -8,12 +8,15 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import hypothesis
 import pytest
 import torch
-from audited import SUBJECTS, ratio, spec_of
+from audited import SUBJECTS, ratio, spec_of, subject_of
+from hypothesis import strategies
 from torch import nn
 
 import wnverify
+from wnverify.auditing.instance import raised_by_subject
 from wnverify.auditing.registry import DESCRIPTION, REPEATED
 from wnverify.auditing.suite import confirmed, run_audit, shared_children, specs_of
 from wnverify.auditing.target import TargetError
@@ -171,6 +174,35 @@ def test_the_witness_holds_both_gradients_exactly(wrong):
     assert ratio(written, 1.03 * exact, map_model("float64", V.numel())) <= 1
     assert ratio(written, exact, DIFFERENCES) > 10
     assert all("hex" in wrong.witness[name] for name in ("V", "cotangent", "gradient_by_backward"))
+
+
+def test_what_a_subject_refuses_where_no_refusal_was_looked_for_is_a_hazard_of_it():
+    """Not an error of the lab: the look ends there, and says at what."""
+    spec = spec_of("checked.py:RefusesLarge")
+    (found,) = perform(spec.to_json(), "precision.float64")
+    assert found.verdict is Verdict.HAZARD
+    assert "the subject raised ValueError: no entry above a thousand, which ended this look" in found.message
+
+
+def test_an_error_is_told_by_where_it_came_from():
+    """Out of a call of the subject, out of a backward that autograd calls, or out of the lab's own lines."""
+    large, V = 1e4 * torch.ones(2, 3, dtype=torch.float64), torch.ones(2, 3, dtype=torch.float64)
+    refuses, backward = (subject_of(f"checked.py:{name}").build(V) for name in ("RefusesLarge", "BackwardRefusesLarge"))
+    leaf = large.clone().requires_grad_()
+    calls = {
+        "forward": lambda: refuses.at(large),
+        "backward": lambda: torch.autograd.grad(backward.at(leaf).sum(), leaf),
+        "no prox": lambda: refuses.prox(V, 0.5),
+        "ours": lambda: refuses.at(V) @ torch.ones(2, 2),
+        "torch's": lambda: torch.nn.functional.linear(V, torch.ones(2, 2)),
+        "hypothesis's": lambda: hypothesis.find(strategies.integers(), lambda n: n != n),
+    }
+    told = {}
+    for name, call in calls.items():
+        with pytest.raises(Exception) as caught:  # noqa: PT011
+            call()
+        told[name] = raised_by_subject(caught.value)
+    assert [name for name, by_subject in told.items() if by_subject] == ["forward", "backward", "no prox"]
 
 
 def test_the_snippet_runs_and_prints_the_wrong_gradient(wrong):

@@ -94,7 +94,10 @@ def evaluation(subject: Subject) -> float:
         return 0.0
     if subject.domain.get("stateful_in_training"):
         return 0.0
-    pairs = [(module(V), fresh.eval()(V)), (subject.build(V)(other), module.eval()(other))]
+    try:
+        pairs = [(module(V), fresh.eval()(V)), (subject.build(V)(other), module.eval()(other))]
+    except RuntimeError:
+        return math.inf
     if any(not torch.equal(trained, evaluated) for trained, evaluated in pairs):
         return math.inf
     leaf = V.clone().requires_grad_()

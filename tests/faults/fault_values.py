@@ -158,7 +158,11 @@ def train_eval(subject: Subject) -> float:
     module = subject.map(V)
     if not isinstance(module, nn.Module):
         return 0.0
-    return broken(not torch.equal(module(V), module.eval()(V)))
+    trained = module(V)
+    try:
+        return broken(not torch.equal(trained, module.eval()(V)))
+    except RuntimeError:
+        return math.inf
 
 
 def layout(subject: Subject) -> float:

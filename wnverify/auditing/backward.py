@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 import torch
 from torch import Tensor
 
-from wnverify.auditing.context import rows_are_independent
+from wnverify.auditing.context import REFUSALS, rows_are_independent
 from wnverify.auditing.instance import Instance
 from wnverify.auditing.points import randn, rows
 from wnverify.oracles.gradients import (
@@ -35,6 +35,8 @@ from wnverify.oracles.ratio import ErrorModel, Ratio, map_model
 LEAST: Final = 1e-3
 """A penalty whose value is below this share of its change nearby is at a minimum."""
 NEAR: Final = 2.0**-14
+PARTS: Final = (0.5, 1 / 16, 1 / 128)
+"""Of a row's size, how far away a penalty is looked at: the first distance at which it is finite."""
 ROUNDINGS_AWAY: Final = 4.0
 NEARBY: Final = 8
 Found = TypeVar("Found")
@@ -165,15 +167,26 @@ def differenced(instance: Instance, V: Tensor) -> tuple[Callable[..., Tensor], f
     """The map whose differences are taken, and how steep it is around V; 0 for what is no penalty."""
     if not instance.scalar:
         return instance, 0.0
-    steepness = 0.0
-    with torch.no_grad():
-        here = float(instance.at(V))
-        for seed in range(2):
-            change = float(instance.at(V + row_scales(V) * randn(*V.shape, seed=seed) / 2)) - here
-            steepness = max(steepness, 2 * abs(change) if math.isfinite(change) else 0.0)
+    steepness, here = 0.0, _value(instance, V)
+    for seed in range(2):
+        away = row_scales(V) * randn(*V.shape, seed=seed)
+        for part in PARTS:
+            change = _value(instance, V + part * away) - here
+            if math.isfinite(change):
+                steepness = max(steepness, abs(change) / part)
+                break
     if abs(here) > LEAST * steepness:
         return instance, steepness
     return lambda *tensors: instance(*tensors) + steepness, steepness
+
+
+def _value(instance: Instance, V: Tensor) -> float:
+    """A penalty's value; infinity where it is refused, as a barrier is beyond its wall."""
+    try:
+        with torch.no_grad():
+            return float(instance.at(V))
+    except REFUSALS:
+        return math.inf
 
 
 def _confirmed(

@@ -34,8 +34,8 @@ from wnverify.finding import encode_array, seed_of
 from wnverify.oracles.gradients import Noises
 from wnverify.oracles.ratio import Ratio, map_model
 
-REFUSALS = (ValueError, ArithmeticError)
-"""What a clear refusal of an input raises."""
+REFUSALS: tuple[type[Exception], ...] = (ValueError, ArithmeticError, getattr(torch.linalg, "LinAlgError"))  # noqa: B009
+"""What a clear refusal of an input raises; the last is a RuntimeError that the typed interface does not export."""
 AT_ORIGIN = 1e-6
 """Coordinates so small beside the weight that they stand for are the origin up to rounding."""
 VANISHING = 1e-9
@@ -301,7 +301,9 @@ def rows_are_independent(instance: Instance, V: Tensor) -> bool:
     if instance.scalar:
         return False
     other = V.clone()
-    other[1] = -2.0 * V[1] + 0.125
+    # No multiple and no shift of the row alone: Gram-Schmidt on centred rows has the others in the same place after it.
+    wave = torch.arange(1.0, V[1].numel() + 1, dtype=V.dtype).sin().reshape(V[1].shape)
+    other[1] = -2.0 * V[1] + 0.125 + wave * V[1].abs().max() / 4
     with torch.no_grad():
         before, after = rows(instance.at(V)), rows(instance.at(other))
     keep = [i for i in range(V.shape[0]) if i != 1]

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import copy
+import sys
+import traceback
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
+
+OURS: Final = frozenset({"wnverify", "torch", "numpy", "scipy", "hypothesis"})
+"""Packages in whose code a check may fail by itself."""
+FOREIGN: Final = "wnverify.faults."
+"""Planted faults are foreign code in this package."""
 
 
 class Instance:
@@ -102,6 +109,16 @@ class Instance:
     def _operator(self) -> Callable[..., Any] | None:
         own = getattr(self._call, "prox", None)
         return own if callable(own) else self._prox
+
+
+def raised_by_subject(error: BaseException) -> bool:
+    """Whether an error came out of a call of the subject, or its innermost frame is foreign code, as in a backward that
+    autograd calls: what we ask of PyTorch ourselves, and fail to do, is our own."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if any(frame.f_code in (Instance.__call__.__code__, Instance.prox.__code__) for frame in frames):
+        return True
+    name = str(frames[-1].f_globals.get("__name__")) if frames else ""
+    return name.startswith(FOREIGN) or name.partition(".")[0] not in OURS | sys.stdlib_module_names
 
 
 def _widening(inverse: Callable[[Tensor], Any], V: Tensor, found: Sequence[int]) -> list[int]:

@@ -22,13 +22,18 @@ FACTORIES: Final = frozenset(
     for name in (
         "arange",
         "as_tensor",
+        "bartlett_window",
+        "blackman_window",
         "empty",
         "eye",
         "from_numpy",
         "full",
+        "hamming_window",
         "hann_window",
+        "kaiser_window",
         "linspace",
         "logspace",
+        "normal",
         "ones",
         "rand",
         "randint",
@@ -40,8 +45,10 @@ FACTORIES: Final = frozenset(
         "zeros",
     )
 )
-MEETS: Final = frozenset({"type_as", "cuda", "cpu", "__setitem__", "copy_", "__get__", "__set__"})
+MEETS: Final = frozenset({"type_as", "cuda", "cpu", "__setitem__", "copy_", "__set__"})
 """What moves a tensor, or takes one from anywhere."""
+KEPT: Final = frozenset(vars(nn.Module()))
+"""Where a module keeps its parameters, its buffers and its parts."""
 
 
 def misplaced(call: Callable[[], object], module: nn.Module | None) -> list[str]:
@@ -57,7 +64,7 @@ def misplaced(call: Callable[[], object], module: nn.Module | None) -> list[str]
 def _loose(module: nn.Module | None) -> Iterator[Tensor]:
     """Tensors that ``module.to(device)`` leaves where they are."""
     for part in () if module is None else module.modules():
-        for value in tree_leaves([own for name, own in vars(part).items() if not name.startswith("_")]):
+        for value in tree_leaves([own for name, own in vars(part).items() if name not in KEPT]):
             if isinstance(value, Tensor) and not isinstance(value, nn.Parameter):
                 yield value
 

@@ -275,14 +275,26 @@ def _gradient_zero_mean(look: Look) -> Iterator[Ratio]:
 def _nonexpansive(look: Look) -> Iterator[Ratio]:
     for V in look.scaled():
         W = rows(look.at(V)).double()
-        for k in range(4):
-            step = randn(*V.shape, seed=seed_of(look.seed, "pair", k)).to(V.dtype) * 10.0 ** (k - 3)
+        drawn = [randn(*V.shape, seed=seed_of(look.seed, "pair", k)).to(V.dtype) * 10.0 ** (k - 3) for k in range(4)]
+        for step in (*drawn, *_told_apart(V)):
             other = V + step * float(V.abs().max())
             if not look.covers(other):
                 continue
             apart = float((other.double() - V.double()).norm())
             grown = excess(float((rows(look.at(other)).double() - W).norm()), apart)
             yield Ratio(grown, apart + float(W.norm()), look.model())
+
+
+def _told_apart(V: Tensor) -> Iterator[Tensor]:
+    """Steps that a drawn one hardly has a part in: along the weight, all entries alike, one row, one entry."""
+    size = float(V.abs().max()) or 1.0
+    yield V / size / 8
+    yield torch.full_like(V, 0.125)
+    row, entry = torch.zeros_like(V), torch.zeros_like(V)
+    row[-1] = V[0] / size / 8
+    entry.view(-1)[-1] = 0.125
+    yield row
+    yield entry
 
 
 def excess(value: float, bound: float) -> float:

@@ -20,6 +20,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+from wnverify.auditing.context import REFUSALS
 from wnverify.auditing.convexity import Seen, gradient_of
 from wnverify.auditing.points import randn
 from wnverify.auditing.properties import Look, excess, residual
@@ -32,6 +33,9 @@ FALLS: Final = {"float64": (2.0**-8, 2.0**-16, 2.0**-26), "float32": (2.0**-4, 2
 """Relative to the weight: how far from X it is looked whether F falls."""
 SMALL: Final = 30
 """Entries up to which every size and every step is looked at."""
+UNSTEADY: Final = 4 * UNIT_ROUNDOFF["float64"]
+JUMPS: Final = 1e-8
+"""Of a penalty, a change for a rounding of the weight that is no rounding any more: it jumps there."""
 DESCENTS: Final = 12
 TINY: Final = 1e-300
 
@@ -48,14 +52,22 @@ class _Objective:
         bend = randn(*W.shape, seed=seed_of(look.seed, "bend"))
         bend = bend * (self.size / max(float(bend.norm()), TINY))
         slope = abs(self.penalty(self.X + bend / 2) - self.penalty_at_X) * 2 / max(self.size, TINY)
+        self.noise = step * self._unsteadiness()
         # How much F may change for a change of X: what rounding of X costs.
         self.steepness = float((self.X - self.W).norm()) + step * (slope if math.isfinite(slope) else 0.0)
 
     def penalty(self, Z: Tensor) -> float:
         try:
-            return float(self.look.at(Z))
-        except (ValueError, ArithmeticError):
+            value = float(self.look.at(Z))
+        except REFUSALS:
             return math.inf  # outside the penalty's domain
+        return math.inf if math.isnan(value) else value
+
+    def _unsteadiness(self) -> float:
+        """By how much the penalty changes for roundings of X: a Gram matrix loses the square of its condition."""
+        moves = (UNSTEADY * randn(*self.X.shape, seed=seed_of(self.look.seed, "rounding", k)) for k in range(4))
+        changes = [abs(self.penalty(self.X * (1 + move)) - self.penalty_at_X) for move in moves]
+        return 4 * max((change for change in changes if change <= JUMPS * abs(self.penalty_at_X)), default=0.0)
 
     def __call__(self, Z: Tensor) -> float:
         return 0.5 * float((Z - self.W).square().sum()) + self.step * self.penalty(Z)
@@ -100,7 +112,7 @@ def _slopes(look: Look, F: _Objective) -> Iterator[Ratio]:
         D = D * (F.size / length)
         for h in FALLS.get(look.dtype, FALLS["float32"]):
             there = F(F.X + h * D)
-            fall = excess(F.at_X, there + 8 * UNIT_ROUNDOFF["float64"] * abs(F.at_X)) / h
+            fall = excess(F.at_X, there + 8 * UNIT_ROUNDOFF["float64"] * abs(F.at_X) + F.noise) / h
             # X within rounding of a kink sees the other side of it.
             allowed = F.steepness * F.size * (1.0 + u / (h * model.relative)) + F.size**2
             yield Seen(fall, allowed, model, F.arrays(better=F.X + h * D, at_prox=F.at_X, at_better=there))
@@ -173,7 +185,7 @@ def _values(look: Look, F: _Objective) -> Iterator[Ratio]:
         if low < best:
             best, Z = low, found
     scale = F.steepness * F.size + abs(F.at_X)
-    yield Seen(excess(F.at_X, best), scale, model, F.arrays(better=Z, at_prox=F.at_X, at_better=best))
+    yield Seen(excess(F.at_X, best + F.noise), scale, model, F.arrays(better=Z, at_prox=F.at_X, at_better=best))
 
 
 def _refined(F: _Objective, Z: Tensor, value: float) -> tuple[Tensor, float]:
@@ -210,7 +222,7 @@ def _subgradient(look: Look, F: _Objective) -> Iterator[Ratio]:
         below = F.penalty_at_X + float((slope * (Z - F.X)).sum())
         rounding = (F.steepness + apart + float(slope.norm()) * F.step) * F.size / F.step
         scale = rounding + abs(there) + abs(F.penalty_at_X) + float(slope.norm()) * apart
-        yield Seen(excess(below, there), scale, model, F.arrays(at=Z, value=there, bound=below))
+        yield Seen(excess(below, there + F.noise / F.step), scale, model, F.arrays(at=Z, value=there, bound=below))
 
 
 def _firmly(look: Look, F: _Objective, W: Tensor) -> Iterator[Ratio]:

@@ -88,7 +88,8 @@ def calibration(name: str, seed: int = 0, seeds: int = SEEDS) -> list[Finding]:
     subject = Subject(parse_target(row.target, {}, {}))
     looked, tallies = calibrated(subject, checks().values(), row.hazards, seed=seed, most=seeds)
     id, statement = f"check/{SUBJECT}/{CALIBRATION}/{name}", _statement(row, CALIBRATION)
-    return [judged(subject, looked, tallies, id=id, statement=statement, check=CALIBRATION)]
+    found = judged(subject, looked, tallies, id=id, statement=statement, check=CALIBRATION)
+    return [found.replace(replay=_replay(row.name, seed, seeds))]
 
 
 def reseeded(name: str, seed: int = 0, seeds: int = OTHER_SEEDS) -> list[Finding]:
@@ -100,13 +101,13 @@ def reseeded(name: str, seed: int = 0, seeds: int = OTHER_SEEDS) -> list[Finding
     row = next(row for row in faults() if row.name == name)
     subject = Subject(parse_target(row.target, {}, {}))
     verdicts = caught_again(checks()[row.caught_by], subject, range(seed + 1, seed + 1 + seeds))
-    return [rejudgement(row, verdicts)]
+    return [rejudgement(row, verdicts, seed)]
 
 
-def rejudgement(row: Fault, verdicts: Mapping[int, str]) -> Finding:
+def rejudgement(row: Fault, verdicts: Mapping[int, str], seed: int = 0) -> Finding:
     """``pass`` when every seed catches the fault, ``hazard`` when only some do, ``fail`` when none does.
 
-    ``verdicts``: those of the check meant for it, by seed; none where the check draws nothing.
+    ``verdicts``: those of the check meant for it, by seed; none where the check draws nothing.  ``seed``: of the run.
     """
     missed = {seed: said for seed, said in verdicts.items() if said not in row.verdict.split(" or ")}
     verdict = Verdict.PASS
@@ -124,7 +125,7 @@ def rejudgement(row: Fault, verdicts: Mapping[int, str]) -> Finding:
         message=f"{row.caught_by} says {said}, where {row.verdict} is due" if missed else "",
         conditions=() if verdicts else (f"{row.caught_by} draws no random numbers",),
         routes=(Evidence(route="simulation", verdict=verdict, figures=figures),),
-        replay=f"python -m wnverify selftest --fault {row.name}",
+        replay=_replay(row.name, seed),
     )
 
 
@@ -142,13 +143,14 @@ def judge(name: str, seed: int = 0) -> list[Finding]:
     target = parse_target(row.target, {}, {})
     meant = [row.caught_by] if isinstance(row, Fault) else []
     findings = whole_sheet(target, seed=seed, quick=bool(meant), closely=meant, shards=row.shards)
-    return [judgement(row, findings, gradchecked(Subject(target)))]
+    return [judgement(row, findings, gradchecked(Subject(target)), seed)]
 
 
-def judgement(row: Fault | Right, findings: Sequence[Finding], gradcheck: str = "not run") -> Finding:
+def judgement(row: Fault | Right, findings: Sequence[Finding], gradcheck: str = "not run", seed: int = 0) -> Finding:
     """``pass`` when a fault is caught as its row says, or a right variant is left in peace.
 
-    ``gradcheck``: what ``torch.autograd.gradcheck`` says of the variant, which decides nothing here.
+    ``gradcheck``: what ``torch.autograd.gradcheck`` says of the variant, which decides nothing here.  ``seed``: of the
+    run.
     """
     sheet = {finding.check: finding.verdict for finding in findings}
     figures: dict[str, Any] = {
@@ -176,8 +178,14 @@ def judgement(row: Fault | Right, findings: Sequence[Finding], gradcheck: str = 
         statement=_statement(row, check),
         message="" if caught else said,
         routes=(Evidence(route="exact", verdict=verdict, figures=figures),),
-        replay=f"python -m wnverify selftest --fault {row.name}",
+        replay=_replay(row.name, seed),
     )
+
+
+def _replay(name: str, seed: int, seeds: int = SEEDS) -> str:
+    """The command that asks of this variant again."""
+    drawn = f" --seed {seed}" if seed else ""
+    return f"python -m wnverify selftest --fault {name}{drawn}" + ("" if seeds == SEEDS else f" --seeds {seeds}")
 
 
 def _is_alarm(finding: Finding, row: Right) -> bool:

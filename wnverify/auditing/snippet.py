@@ -34,7 +34,8 @@ def prelude(look: Context, V: Tensor) -> list[str]:
     lines = ["import torch", *imports, f"torch.manual_seed({BUILD_SEED})", f"V = {shown}"]
     if look.subject.is_function:
         if look.scalar and instance.has_prox:
-            lines.append(f"prox = {name.rpartition('.')[0]}.prox")
+            place = name.rpartition(".")[0]
+            lines.append("# prox: the function beside it" if look.subject.spec.pickled else f"prox = {place}.prox")
         return [*lines, f"f = lambda X: {name}({', '.join(['X', *written])})"]
     mode = "" if look.repeatable_in_training or instance.module is None else ".eval()"
     style = "instance" if isinstance(target, nn.Module) or is_object(target) else look.subject.style

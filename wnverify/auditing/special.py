@@ -101,8 +101,6 @@ def with_zero_row(seed: int) -> Point:
 def _one_point_at_zero(look: Context) -> bool:
     """Whether a row of zeros, too, has one nearest or proximal point (convexity sees to that), and no other is told."""
     known = SETS.get(look.subject.target_set.get("name", ""))
-    declared = bool({"convex", "nonexpansive"} & set(look.subject.declares)) or (
-        known is not None and bool(known.support)
-    )
+    declared = bool({"convex", "nonexpansive"} & set(look.subject.declares))
     convex = declared or (known is not None and bool(known.support))
     return convex and not {"zero_row", "zero_matrix"} & set(look.subject.domain)

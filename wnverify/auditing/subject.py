@@ -37,6 +37,8 @@ from wnverify.auditing.vocabulary import check_declared, check_domain, check_set
 
 _ORDINARY: Final = torch.eye(3, 5, dtype=torch.float64) + torch.linspace(0.1, 0.6, 15).reshape(3, 5).double()
 _LARGER: Final = torch.eye(4, 12, dtype=torch.float64) + torch.linspace(0.1, 0.6, 48).reshape(4, 12).double()
+_TRIED: Final = (_ORDINARY, _LARGER, _ORDINARY / 64)
+"""Weights at which a subject is recognised, the first that it takes: a barrier takes small ones alone."""
 BUILD_SEED: Final = 20240229
 
 
@@ -80,8 +82,7 @@ class Subject:
             owner = getattr(made, "parametrizations", None)
             if isinstance(owner, nn.ModuleDict):
                 return self._from_layer(made, V)
-            if V.is_floating_point() and any(p.dtype != V.dtype for p in made.parameters()):
-                made.to(V.dtype)
+            _brought_to(made, V.dtype)
             return Instance(made, made, (V,), 0, scalar=True) if scalar else self._from_module(made, V)
         if callable(made):
             return Instance(None, made, (V,), 0, scalar=scalar)
@@ -138,15 +139,14 @@ class Subject:
 
     def _recognised(self) -> str:
         """The kind, by what is made and what that makes of an ordinary weight."""
-        for V in (_ORDINARY, _LARGER):
+        for V in _TRIED:
             with contextlib.suppress(Exception):  # foreign code may raise anything; another weight may do
                 _seed_everything(BUILD_SEED)
                 made = self._make(V.clone())
                 if isinstance(made, nn.Module):
                     if hasattr(made, "parametrizations") or required_tensors(made.forward) > 1:
                         return PARAMETRIZATION
-                    if any(p.dtype != V.dtype for p in made.parameters()):
-                        made.to(V.dtype)
+                    _brought_to(made, V.dtype)
                 elif made is not None and not callable(made):
                     return PARAMETRIZATION
                 call = functools.partial(self.object, **self.arguments) if made is None else made
@@ -184,7 +184,7 @@ class Subject:
 
     def _carries_a_graph(self) -> bool:
         """Whether the output for an ordinary weight that needs a gradient has a graph."""
-        for V in (_ORDINARY, _LARGER):
+        for V in _TRIED:
             with contextlib.suppress(Exception):  # foreign code may raise anything; another weight may do
                 out = self.build(V).at(V.clone().requires_grad_())
                 return out.grad_fn is not None  # not so the weight itself, given back
@@ -261,7 +261,7 @@ class Subject:
             return target
         if inspect.isclass(target) and self.style == "()":
             return target(**self.arguments)
-        for V in (_ORDINARY, _LARGER):
+        for V in _TRIED:
             with contextlib.suppress(Exception):  # what it raises is a finding of contract.forward
                 _seed_everything(BUILD_SEED)
                 made = self._make(V.clone())
@@ -280,6 +280,17 @@ class Subject:
             if not isinstance(given, Mapping):
                 raise ValueError(f"{name} must be a mapping from names to values; got {type(given).__name__}")
         return {**from_module, **from_speaker, **from_factory}
+
+
+def _brought_to(module: nn.Module, dtype: torch.dtype) -> None:
+    """Convert a module that was made in another floating dtype, as a model is that holds it.
+
+    A module of buffers alone is converted to float64, in which nobody makes them and the audit looks; to others it is
+    not, so that what a buffer of its own dtype does there is seen.
+    """
+    held = [*module.parameters(), *(module.buffers() if dtype == torch.float64 else ())]
+    if dtype.is_floating_point and any(tensor.is_floating_point() and tensor.dtype != dtype for tensor in held):
+        module.to(dtype)
 
 
 def _only_parametrization(made: Any) -> Any:

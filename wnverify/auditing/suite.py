@@ -8,6 +8,7 @@ failure counts only when it comes back there.
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, Final
@@ -17,6 +18,7 @@ from wnverify.auditing.catalogued import method_spec
 from wnverify.auditing.items import check_items, description_item, known_checks_item, repeat_item
 from wnverify.auditing.registry import DESCRIPTION
 from wnverify.auditing.target import PARAMETRIZATION, TargetError, TargetSpec, parse_target, pickle_target
+from wnverify.auditing.vocabulary import PROPERTIES
 from wnverify.finding import Evidence, Finding, Json, Verdict
 from wnverify.journal import Journal, Memory
 from wnverify.numerics.shards.group import check_world
@@ -27,6 +29,7 @@ from wnverify.workitem import Outcome, WorkItem
 
 WARM: Final = ("torch", "wnverify.auditing.warm")
 ONCE: Final = ("torch", "wnverify.auditing.work")
+_ONE_RUN: Final = threading.Lock()
 """For a child that runs one item: what is loaded lazily there alters nobody's next item."""
 
 
@@ -140,7 +143,12 @@ def run_audit(
 def plan(
     spec: TargetSpec, description: Finding, common: Mapping[str, Any], limits: Mapping[str, float]
 ) -> list[WorkItem]:
-    """One item for each check of a described subject; ``TargetError`` where it could not be described."""
+    """One item for each check of a described subject; ``TargetError`` where it could not be described.
+
+    Where its process ended before it could say anything there is none: that is the subject's ``error``, and no other's.
+    """
+    if _died(description):
+        return []
     if description.verdict is Verdict.ERROR:
         raise TargetError(f"{spec.target}: {description.message}")
     return check_items(spec, description, common, limits)
@@ -199,14 +207,18 @@ def _preparing_repeats(watch: Callable[[Outcome], object] | None, executor: Exec
 
 @contextlib.contextmanager
 def shared_children(workers: int, warm: tuple[str, ...] = WARM) -> Iterator[Executor]:
-    """Threads whose warm children are kept from one run to the next."""
-    guard.prestart(workers, warm)
-    threads = ThreadPoolExecutor(workers, thread_name_prefix="wnverify")
-    try:
-        yield threads
-    finally:
-        guard.close()
-        threads.shutdown(wait=True, cancel_futures=True)
+    """Threads whose warm children are kept from one run to the next.
+
+    The children belong to the process and end with the run: where two threads ask, the second waits for the first.
+    """
+    with _ONE_RUN:
+        guard.prestart(workers, warm)
+        threads = ThreadPoolExecutor(workers, thread_name_prefix="wnverify")
+        try:
+            yield threads
+        finally:
+            guard.close()
+            threads.shutdown(wait=True, cancel_futures=True)
 
 
 def _died(description: Finding) -> bool:
@@ -245,7 +257,7 @@ def _with_discoveries(findings: Sequence[Finding]) -> list[Finding]:
     for finding in findings:
         if finding.check == "property.discovered" and finding.routes:
             cases: Any = finding.routes[0].figures["cases"]
-            found[finding.subject] = sorted(n for n, c in cases.items() if c["verdict"] == "pass" and n != "none")
+            found[finding.subject] = sorted(n for n, c in cases.items() if c["verdict"] == "pass" and n in PROPERTIES)
     out = []
     for finding in findings:
         if finding.check == DESCRIPTION and finding.subject in found:

@@ -84,13 +84,16 @@ def parse_target(
     path = Path(place)
     if not path.is_file():
         raise TargetError(f"TARGET {target!r}: there is no file {place!r}")
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise TargetError(f"TARGET {target!r}: the file must be UTF-8; at byte {error.start} it is not") from None
     try:
         tree = ast.parse(text)
     except SyntaxError as error:
         raise TargetError(f"TARGET {target!r}: line {error.lineno} is not Python: {error.msg}") from None
     names = _top_level(tree)
-    if name.split(".")[0] not in names:
+    if name.split(".")[0] not in names and "*" not in names:
         listed = ", ".join(sorted(names)) or "none"
         raise TargetError(f"TARGET {target!r}: the file defines no {name!r}; it defines {listed}")
     digest = hashlib.sha256(text.encode()).hexdigest()

@@ -6,6 +6,7 @@ further axes flattened, and a gradient property holds for every cotangent and ev
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Mapping
 from typing import Any, Final
@@ -147,13 +148,21 @@ def check_domain(domain: Mapping[str, Any], *, argument: str = "DOMAIN") -> dict
     """The stated domain, its names and numbers checked."""
     _check_names(domain, DOMAIN, argument)
     for name, value in domain.items():
-        if name in NUMERIC_DOMAIN and (isinstance(value, bool) or not isinstance(value, numbers.Real)):
-            raise ValueError(f"{argument}[{name!r}] must be a number ({DOMAIN[name]}); got {value!r}")
+        if name in NUMERIC_DOMAIN and not _is_finite(value):
+            raise ValueError(f"{argument}[{name!r}] must be a finite number ({DOMAIN[name]}); got {value!r}")
         if name == "approximate":
             if not isinstance(value, Mapping):
                 raise ValueError(f"{argument}['approximate'] must map a property to its error; got {value!r}")
             _check_names(value, PROPERTIES, f"{argument}['approximate']")
+            for admitting, error in value.items():
+                if not _is_finite(error) or error < 0:
+                    where = f"{argument}['approximate'][{admitting!r}]"
+                    raise ValueError(f"{where} must be the relative error that it admits, a number ≥ 0; got {error!r}")
     return {name: value for name, value in domain.items() if value is not False}
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _check_names(given: Any, known: Mapping[str, str], argument: str) -> None:

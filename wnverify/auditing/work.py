@@ -9,6 +9,7 @@ from typing import Any
 
 from wnverify.auditing.context import QUICK_SHAPES, Context, first_line
 from wnverify.auditing.demonstration import witnessed
+from wnverify.auditing.instance import raised_by_subject
 from wnverify.auditing.registry import (
     DESCRIBES,
     DESCRIPTION,
@@ -172,7 +173,13 @@ def _performed(
 ) -> Finding:
     sheet = Sheet()
     look = Context(subject, seed=seed, quick=quick, shrink=shrink, full=full, shards=shards)
-    check.run(look, sheet)
+    try:
+        check.run(look, sheet)
+    except Exception as error:
+        if not raised_by_subject(error):
+            raise
+        said = f"the subject raised {type(error).__name__}: {first_line(error)}, which ended this look"
+        sheet.add("what is left", Verdict.HAZARD, said, route="exact")
     if shrink:
         witnessed(look, check.id, sheet)
     if quick:

@@ -143,6 +143,7 @@ FAULTS: Final = (
     wrong("parametrization.contract", "FiveAxesUnknown", "property.unit_norm_rows"),
     wrong("parametrization.state", "DropoutInTraining", "contract.train_eval", "hazard"),
     wrong("parametrization.state", "CentredInTrainingOnly", "contract.train_eval"),
+    wrong("parametrization.state", "RaisesInEvaluation", "contract.train_eval"),
     wrong("parametrization.state", "RunningScaleInEvaluation", "contract.train_eval"),
     wrong("parametrization.state", "StepsWhileEvaluating", "contract.history", note="pytorch #8208"),
     wrong("parametrization.state", "FirstCallDecides", "contract.history"),

@@ -266,3 +266,32 @@ class OverwritesItsCotangent(nn.Module):
 
     def forward(self, V):
         return _Overwriting.apply(V)
+
+
+class RefusesLarge(Exact):
+    """Raised from a size on: clear, and no error of the lab's."""
+
+    def forward(self, V):
+        if float(V.abs().max()) > 1e3:
+            raise ValueError("no entry above a thousand")
+        return super().forward(V)
+
+
+class BackwardRefusesLarge(nn.Module):
+    """The same in the backward, which autograd calls and not the audit."""
+
+    def forward(self, V):
+        return _Refusing.apply(V)
+
+
+class _Refusing(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, V):
+        ctx.save_for_backward(V)
+        return V.clone()
+
+    @staticmethod
+    def backward(ctx, G):
+        if float(ctx.saved_tensors[0].abs().max()) > 1e3:
+            raise ArithmeticError("no entry above a thousand")
+        return G

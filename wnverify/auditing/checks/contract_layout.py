@@ -8,8 +8,8 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from wnverify.auditing.checks.contract import difference, gradient_difference
 from wnverify.auditing.context import Context, first_line, rows_are_independent
+from wnverify.auditing.differing import difference, gradient_difference
 from wnverify.auditing.instance import Instance
 from wnverify.auditing.points import Point, generic, randn
 from wnverify.auditing.registry import Sheet, check

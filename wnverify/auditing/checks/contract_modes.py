@@ -7,8 +7,8 @@ import contextlib
 import torch
 from torch import Tensor
 
-from wnverify.auditing.checks.contract import difference, gradient_difference
-from wnverify.auditing.context import Context
+from wnverify.auditing.context import Context, first_line
+from wnverify.auditing.differing import difference, gradient_difference
 from wnverify.auditing.instance import Instance
 from wnverify.auditing.points import Point, outside
 from wnverify.auditing.registry import Sheet, check
@@ -27,7 +27,12 @@ def train_eval(look: Context, sheet: Sheet) -> None:
         drawn = torch.get_rng_state()
         trained = instance.at(point.V)
         noisy = not torch.equal(drawn, torch.get_rng_state())
-        out = instance.eval().at(point.V)
+        try:
+            out = instance.eval().at(point.V)
+        except Exception as error:  # foreign code may raise anything; what it raised is the finding
+            said = f"in eval mode it raises {type(error).__name__}: {first_line(error)}"
+            sheet.add("eval", Verdict.FAIL, said, route="exact")
+            return
     wrong = Verdict.HAZARD if not look.repeatable_in_training else Verdict.FAIL
     if noisy and look.subject.domain.get("stateful_in_training"):
         sheet.note("declared: what is drawn in training changes the output, so that eval is compared with nothing")

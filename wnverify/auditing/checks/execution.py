@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from wnverify.auditing.backward import backward_model
 from wnverify.auditing.calling import layer_for
-from wnverify.auditing.checks.contract import difference
 from wnverify.auditing.context import Context, first_line
+from wnverify.auditing.differing import difference
 from wnverify.auditing.instance import Instance
 from wnverify.auditing.lockstep import in_lockstep
 from wnverify.auditing.points import Point, randn

@@ -49,7 +49,7 @@ def vjp(look: Context, sheet: Sheet) -> None:
         sheet.note(look.mode_note)
     single = look.usable([generic((1, 6), look.seed)]) if look.quick else []
     for point in look.chosen("point", [*look.generic_points(), *single, *look.kernel_points()]):
-        judge_backward(look, sheet, point)
+        judge_backward(look, sheet, point, ordinary=True)
 
 
 @check(
@@ -156,11 +156,19 @@ def parameters(look: Context, sheet: Sheet) -> None:
 
 
 def judge_backward(
-    look: Context, sheet: Sheet, point: Point, *, wrong: Verdict = Verdict.FAIL, noisy: bool = False
+    look: Context,
+    sheet: Sheet,
+    point: Point,
+    *,
+    wrong: Verdict = Verdict.FAIL,
+    noisy: bool = False,
+    ordinary: bool = False,
+    gross: bool = True,
 ) -> None:
     """One point's verdict: wrong beyond ratio 2, a ``hazard`` where it is not finite; refutations are shrunk.
 
-    ``noisy``: differences may well be too noisy there, which is then noted and decides nothing.
+    ``noisy``: differences may well be too noisy there, which is then noted and decides nothing.  ``ordinary``: nothing
+    excuses a gradient there that is not finite.  ``gross``: a gross miss is a ``fail`` whatever ``wrong`` is.
     """
     instance = look.build(point.weight)
     if look.subject.domain.get("surrogate_gradient"):
@@ -184,7 +192,7 @@ def judge_backward(
     witness = None
     if look.shrink and report.refuted and wrong is Verdict.FAIL and not any(case.witness for case in sheet.cases):
         witness = gradient_witness(look, point, report)
-    add_report(sheet, point.name, report, wrong, witness=witness)
+    add_report(sheet, point.name, report, wrong, witness=witness, ordinary=ordinary, gross=gross)
 
 
 def _judge_surrogate(look: Context, sheet: Sheet, point: Point, instance: Instance) -> None:
@@ -226,8 +234,10 @@ def add_report(
     witness: dict[str, object] | None = None,
     figures: dict[str, object] | None = None,
     gross: bool = True,
+    ordinary: bool = False,
 ) -> None:
-    """The verdict of a report: ``wrong`` beyond ratio 2, and ``fail`` for a ``gross`` miss where that is asked."""
+    """The verdict of a report: ``wrong`` beyond ratio 2, and ``fail`` for a ``gross`` miss where that is asked, or for
+    a gradient that is not finite at an ``ordinary`` weight."""
     finite = bool(torch.isfinite(torch.tensor(report.values[1])))
     if report.ratio <= 1:
         noisy = report.power > TOO_NOISY
@@ -236,7 +246,8 @@ def add_report(
     elif not report.refuted:
         verdict, said = Verdict.INCONCLUSIVE, f"ratio {report.ratio:.2g}: neither right nor wrong"
     elif not finite:
-        verdict, said = Verdict.HAZARD, "the gradient is not finite though the map is differentiable here"
+        verdict = Verdict.FAIL if ordinary else Verdict.HAZARD
+        said = "the gradient is not finite though the map is differentiable here"
     else:
         verdict = Verdict.FAIL if gross and report.relative_error > GROSS else wrong
         said = f"the backward is off by {report.relative_error:.2g} of the Jacobian (ratio {report.ratio:.3g})"

@@ -63,9 +63,13 @@ def state(look: Context, sheet: Sheet) -> None:
     other = look.build(randn(*V.shape, seed=look.seed_for("another weight")) + 0.3)
     _call(other, V)
     if other.module is not None:
-        other.module.load_state_dict(torch.load(saved, weights_only=True))
-        loaded = instance.around(other.module, other.module)
-        _judge(sheet, "state_dict into an instance made for another weight", _call(loaded, V), expected)
+        case = "state_dict into an instance made for another weight"
+        try:
+            other.module.load_state_dict(torch.load(saved, weights_only=True))
+        except Exception as error:  # foreign code may keep what cannot be loaded
+            sheet.add(case, Verdict.FAIL, f"{type(error).__name__}: {first_line(error)}", route="exact")
+            return
+        _judge(sheet, case, _call(instance.around(other.module, other.module), V), expected)
 
 
 def _copied(
@@ -78,6 +82,17 @@ def _copied(
         return
     module = made if isinstance(made, nn.Module) else None
     _judge(sheet, name, _call(instance.around(module, made), V), expected)
+    if module is not None and instance.module is not None and (shared := _shared(instance.module, module)):
+        said = f"the copy shares {', '.join(shared)} with the original: a step of one changes the other"
+        sheet.add(f"{name}, a model of its own", Verdict.FAIL, said, route="exact")
+
+
+def _shared(original: nn.Module, copied: nn.Module) -> list[str]:
+    """The names of the copy's parameters and buffers that lie in the original's memory."""
+    own = [*original.parameters(), *original.buffers()]
+    places = {tensor.untyped_storage().data_ptr() for tensor in own if tensor.numel()}
+    held = [*copied.named_parameters(), *copied.named_buffers()]
+    return [name for name, tensor in held if tensor.numel() and tensor.untyped_storage().data_ptr() in places]
 
 
 @check(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from wnverify.auditing.context import Context, first_line, rows_are_independent
+from wnverify.auditing.context import REFUSALS, Context, first_line, rows_are_independent
 from wnverify.auditing.instance import Instance
 from wnverify.auditing.points import Point, generic, outside, randn, rows, scaled_rows
 from wnverify.auditing.registry import Sheet, check
@@ -26,6 +26,9 @@ AGREES = 0.25
 CANCELLED = 8.0
 NEARBY = 2.0**-6
 """How far away a second weight lies, where the first is no staircase for sure."""
+LARGE = 1000
+MOST_WORK = 1e9
+"""Scalar operations of one step at a weight of more than ``LARGE`` entries up to which it is looked at in them."""
 LARGEST_STAIR = 2.0**-6
 """No floating point format in use rounds by more, relative to the value."""
 
@@ -66,7 +69,9 @@ def forward(look: Context, sheet: Sheet) -> None:
 def telling(look: Context, sheet: Sheet, points: Sequence[Point]) -> Iterator[Point]:
     """Those at which a narrower dtype says something: not too dear for this look, and more than rounding in float64."""
     for point in look.chosen("point", [point for point in points if not look.dear(point)]):
-        if look.vanishes(point):
+        if point.V.numel() > LARGE and look.work(point) > look.most_work(MOST_WORK):
+            sheet.note(f"{point.name}: left to --full, as a step there takes {look.work(point):.1g} operations")
+        elif look.vanishes(point):
             sheet.note(f"{point.name}: the penalty is nothing but rounding there")
         else:
             yield point
@@ -105,7 +110,10 @@ def hidden_downcast(look: Context, sheet: Sheet) -> None:
         sheet.compare(point.name, worst, said)
     for point in look.generic_points()[:1]:
         for exponent in look.chosen("size", FAR):
-            _far_away(look, sheet, point, exponent)
+            try:
+                _far_away(look, sheet, point, exponent)
+            except REFUSALS as error:  # of weights of that size: no bits are missing
+                sheet.note(f"{point.name} times 2^{exponent} is refused: {type(error).__name__}: {first_line(error)}")
 
 
 def _stairs(look: Context, value: Callable[[Tensor], Tensor], V: Tensor, name: str) -> tuple[Ratio, bool]:

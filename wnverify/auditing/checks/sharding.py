@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from wnverify.auditing.backward import backward_model
-from wnverify.auditing.checks.contract import difference
 from wnverify.auditing.context import Context, first_line
+from wnverify.auditing.differing import difference
 from wnverify.auditing.points import Point, generic
 from wnverify.auditing.registry import Sheet, check
 from wnverify.auditing.sharded import MAKER

@@ -11,7 +11,7 @@ import torch
 
 from wnverify.auditing.checks.discovered import IMPLIED_BY, NEEDS_GRADIENT, SAMPLED
 from wnverify.auditing.checks.gradient import AFTER, judge_backward
-from wnverify.auditing.checks.property import by_rounding
+from wnverify.auditing.checks.property import admitting, by_rounding
 from wnverify.auditing.context import REFUSALS, Context, first_line, witness_of
 from wnverify.auditing.holding import discover, over_points
 from wnverify.auditing.points import BORDERS, FIRST_BORDERS, FURTHER_KERNELS, Point, generic
@@ -43,7 +43,8 @@ def properties(look: Context, sheet: Sheet) -> None:
     quick = QUICK_BORDERS + (look.subject.kind != PARAMETRIZATION)
     for point in _borders(look, sheet, BORDERS, most=3 * MOST_WORK, quick=quick):
         for name in held:
-            for ratio in over_points(look, name, [point]).values():
+            for found in over_points(look, name, [point]).values():
+                ratio = admitting(found, look, name)
                 said = f"at small sizes it has, and here it has not: {look.statement(name)}"
                 declared = name in look.subject.declares
                 if ratio.value > 1 and not declared and not _missed_at_any_scale(look, name, point):

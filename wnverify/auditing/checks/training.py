@@ -54,10 +54,13 @@ def steps(look: Context, sheet: Sheet) -> None:
         for optimiser, make in look.chosen("optimiser", list(OPTIMISERS.items())):
             for layer in layers_of(look, dtype):
                 case = f"{optimiser} on {type(layer).__name__}, {str(dtype).removeprefix('torch.')}"
+                weight: Any = layer.weight
+                untrained = weight.detach().clone()
                 try:
                     _train(look, sheet, case, layer, make, names)
                 except Exception as error:  # foreign code may raise anything; what it raised is the finding
-                    sheet.add(case, Verdict.FAIL, f"{type(error).__name__}: {first_line(error)}")
+                    wrong = Verdict.FAIL if look.accepts(untrained) else Verdict.HAZARD
+                    sheet.add(case, wrong, f"{type(error).__name__}: {first_line(error)}")
 
 
 def layers_of(look: Context, dtype: torch.dtype, *, other: bool = False) -> Iterator[nn.Module]:

@@ -89,7 +89,11 @@ def _judge(
 
 def _reload(look: Context, sheet: Sheet, case: str, made: nn.Module) -> None:
     """The saved state in a layer that was registered anew, with another weight."""
-    fresh = next(layer for layer in layers_of(look, weight_of(made).dtype, other=True) if _fits(layer, made))
+    others = layers_of(look, weight_of(made).dtype, other=True)
+    fresh = next((layer for layer in others if _fits(layer, made)), None)
+    if fresh is None:
+        sheet.note(f"{case}: the second layer's weight lies outside the stated domain, so that none is loaded")
+        return
     other = parametrized_layer(look.subject, fresh).train(look.repeatable_in_training)
     saved = io.BytesIO()
     torch.save(made.state_dict(), saved)

@@ -32,6 +32,18 @@ class CentredInTrainingOnly(nn.Module):
         return unit_rows(centred(X) if self.training else X).reshape(V.shape)
 
 
+class RaisesInEvaluation(nn.Module):
+    """What training keeps for the backward is asked for in evaluation too, where nothing has kept it."""
+
+    DECLARES: ClassVar[Facts] = {"unit_norm_rows": True}
+
+    def forward(self, V: Tensor) -> Tensor:
+        X = V.flatten(1)
+        if not self.training:
+            raise RuntimeError("no lengths were kept")
+        return unit_rows(X).reshape(V.shape)
+
+
 class RunningScaleInEvaluation(nn.Module):
     """The mean norm of the rows is tracked and taken for the norm in evaluation, where it lags behind."""
 
