@@ -36,12 +36,54 @@ def test_the_library_s_exact_test_agrees():
         assert p == right.pvalue
 
 
-def test_many_pairs_are_student_s():
-    """Beyond the exact test the p-values are those of the one-sample t test and add to one."""
-    a = np.random.default_rng(1).standard_normal(30) + 0.4
-    seen = paired(a, np.zeros(30))
-    assert seen.p_greater == pytest.approx(stats.ttest_1samp(a, 0, alternative="greater").pvalue, rel=2.0**-40)
-    assert seen.p_less + seen.p_greater == 1
+def test_fifteen_pairs_are_still_gone_through():
+    """Against SciPy's permutation test over all 2^15 assignments, with zeros among the differences."""
+    a = np.random.default_rng(1).standard_normal(15) + 0.4
+    a[:4] = 0
+    seen = paired(a, np.zeros(15))
+    for side, p in (("less", seen.p_less), ("greater", seen.p_greater)):
+        right = stats.permutation_test((a,), np.mean, permutation_type="samples", alternative=side, n_resamples=np.inf)
+        assert p == right.pvalue
+
+
+@pytest.mark.parametrize("pairs", [2, 15, 25])
+def test_differences_that_are_all_zero_decide_nothing(pairs):
+    """Both p-values are 1, and Holm's procedure goes on with the others."""
+    none = paired(np.ones(pairs), np.ones(pairs))
+    assert (none.p_less, none.p_greater) == (1.0, 1.0)
+    clear = paired(np.arange(10) * 0.01, np.arange(10) * 0.01 + 1)
+    assert verdicts([none, clear]) == [Verdict.UNDECIDED, Verdict.HOLDS]
+
+
+def test_many_pairs_are_drawn():
+    """With 25 pairs p is (b + 1) / (m + 1): the same again, near the exact value, and for the clearest difference
+    1 / (m + 1) and 1, never 0."""
+    drawn = statistics.DRAWN + 1
+    a = np.random.default_rng(1).standard_normal(25) * 2.0**-1 + 0.2
+    seen = paired(a, np.zeros(25))
+    assert seen == paired(a, np.zeros(25))
+    size = np.abs(a)
+    exact, wide = np.zeros(1), np.zeros(1)
+    for k in range(25):
+        exact, wide = (
+            np.concatenate((x - size[k], x + size[k])) if k % 2 == at else x for at, x in ((0, exact), (1, wide))
+        )
+    wide.sort()
+    # Every one of the 2^25 sums is one of each half: counted without making them.
+    right = sum(len(wide) - np.searchsorted(wide, a.sum() - x - 2.0**-40) for x in exact) / 2**25
+    assert abs(seen.p_greater - right) <= 6 * np.sqrt(right * (1 - right) / drawn)
+    clear = paired(np.full(25, 1.0), np.zeros(25))
+    assert clear.p_greater == 1 / drawn
+    assert clear.p_less == 1.0
+
+
+def test_false_verdicts_of_many_pairs_are_rare():
+    """Of 40 comparisons of 21 coarse differences without a mean at most the level is decided wrongly."""
+    rng = np.random.default_rng(3)
+    wrong = sum(
+        verdicts([paired(rng.integers(-1, 2, size=21), np.zeros(21))]) != [Verdict.UNDECIDED] for _ in range(40)
+    )
+    assert stats.binomtest(wrong, 40, statistics.LEVEL, alternative="greater").pvalue > 1e-6
 
 
 def test_the_interval_is_student_s():
