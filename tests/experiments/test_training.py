@@ -114,11 +114,10 @@ def test_seeds_differ(digits):
     assert one.history != three.history
 
 
-def test_the_loss_falls_to_what_is_asked(digits):
-    """Training stops in the first epoch with a loss below the threshold."""
-    run = train(small(epochs=60, rate=0.1, stop_below=0.3), digits)
-    assert run.last["epoch"] < 60
-    assert run.last["train"]["loss"] < 0.3
+def test_the_loss_falls(digits):
+    """Twenty epochs bring it below a fifth of that of equal scores, log 10; three in four test samples are right."""
+    run = train(small(epochs=20, rate=0.1), digits)
+    assert run.last["train"]["loss"] < np.log(10) / 5
     assert run.last["test"]["error"] < 0.25
 
 
@@ -139,6 +138,23 @@ def test_divergence_stops_the_run(digits, tmp_path):
     assert (tmp_path / checkpoints.NAME).read_bytes() == before
     with pytest.raises(DivergedError, match=r"first weight that is not finite is 1.weight; there is no checkpoint"):
         train(small(rate=1e30), digits)
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_weight_spoilt_by_the_last_step_of_an_epoch_is_no_record(digits, tmp_path, epoch):
+    """The losses of all steps are finite: the parameters are looked at before a record and a checkpoint are made."""
+    steps = []
+
+    def spoil(model, step):
+        steps.append(step)
+        if step == 4 * epoch:
+            with torch.no_grad():
+                model[-1].bias[0] = float("nan")
+
+    said = "checkpoint.pt" if epoch == 2 else "there is no checkpoint"
+    with pytest.raises(DivergedError, match=rf"at step {4 * epoch}: the first weight .* is \d+\.bias; .*{said}"):
+        train(small(epochs=2), digits, folder=tmp_path, after_step=spoil)
+    assert steps[-1] == 4 * epoch
 
 
 def test_a_checkpoint_of_another_run_is_refused(digits, tmp_path):

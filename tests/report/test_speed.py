@@ -49,11 +49,17 @@ def claim(a, b):
 
 @pytest.mark.parametrize(
     ("a", "b", "verdict"),
-    [(FAST, SLOW, Verdict.HOLDS), (NEVER, SLOW, Verdict.REFUTED), (SLOW, SLOW, Verdict.UNDECIDED)],
-    ids=["sooner", "later", "the-same"],
+    [
+        (FAST, SLOW, Verdict.HOLDS),
+        (SLOW, FAST, Verdict.REFUTED),
+        (SLOW, SLOW, Verdict.UNDECIDED),
+        (NEVER, SLOW, Verdict.UNDECIDED),
+    ],
+    ids=["sooner", "later", "the-same", "never"],
 )
 def test_epochs_are_compared_over_seeds(a, b, verdict):
-    """The row that is at the other's last error first, one that never is, and one beside itself."""
+    """The row that is first at the larger of both last errors, the other one, one beside itself, and one that never is
+    at the other's last error but takes as long to its own."""
     assert claim(a, b).verdict is verdict
 
 
@@ -67,7 +73,8 @@ def test_epochs_are_counted_to_where_the_rival_ends():
 
 
 def test_a_run_that_never_gets_there_is_said():
-    """Its seed has no number and counts as one epoch more than it has; the median is left, where most get there."""
+    """Its seed has no number and counts as one epoch more than it has in the median, which is left where most get
+    there; the claim is decided at the larger of both ends, here 0.25 and six times 0.3."""
     finding = claim([NEVER[0], *FAST[1:]], SLOW)
     told = finding.routes[0].figures["epochs"]
     assert told["values"] == [None, *[10] * (SEEDS - 1)]
@@ -77,7 +84,7 @@ def test_a_run_that_never_gets_there_is_said():
         "median 10",
     )
     assert claim([*NEVER[:4], *FAST[4:]], SLOW).routes[0].figures["epochs"]["of_row"] is None
-    assert finding.routes[0].figures["mean"] == pytest.approx(((21 - 20) + 6 * (10 - 20)) / 7)
+    assert finding.routes[0].figures["mean"] == pytest.approx(((20 - 20) + 6 * (10 - 15)) / 7)
 
 
 def test_a_single_run_has_a_number_and_no_interval():

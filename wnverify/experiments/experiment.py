@@ -23,7 +23,7 @@ OVER_RUNS: Final = ("mean", "best", "median", "deviation")
 CURVES: Final = ("train.loss", "test.loss", "test.error")
 """Figures of every record of a run that are kept."""
 EPOCHS_TO: Final = "epochs_to."
-"""Before the path of a curve: the first recorded epoch at which a run is at most where the row ``more`` ends."""
+"""Before the path of a curve: the first recorded epoch at which a run is at most at the larger of both rows' ends."""
 NOT_SETTINGS: Final = frozenset({"seed"})
 KNOWN: Final = frozenset(field.name for field in dataclasses.fields(Settings)) - NOT_SETTINGS
 
@@ -61,9 +61,9 @@ class Expectation:
     """``figure`` of the row ``less`` should be smaller than ``factor`` times that of the row ``more``, by paired
     runs; ``of_more``: the figure of ``more`` where it is another one.
 
-    ``figure`` may be ``epochs_to.`` with the path of a curve: how many epochs a run takes until it is at most where the
-    run of ``more`` with the same seed ends, ``more`` itself as well; ``printed`` is that number for ``less`` as the
-    paper has it.
+    ``figure`` may be ``epochs_to.`` with the path of a curve: how many epochs a run takes until it is at most at the
+    larger of the values where the runs of both rows with the same seed end; ``printed`` is the number for ``less`` as
+    the paper has it, to where ``more`` ends.
     """
 
     id: str

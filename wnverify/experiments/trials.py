@@ -43,9 +43,10 @@ def trial(
     """Train one row once; the finding has every column's figure and the learning curves, or how the run diverged.
 
     ``directory``: where the data and the policy of an augmentation are read; ``folder``: where checkpoints are written,
-    taken up where there is one, and removed at the end.  ``also``: rows (experiment, row) that this very run serves too
-    (see ``run_of``), each with a finding of its own.  ``ValueError`` for an unknown experiment, row or scale, and for a
-    row of another run.
+    taken up where there is one, and removed at the end; that of a run that diverged is kept, and its figure
+    ``diverged`` names it as ``folder_of`` does.  ``also``: rows (experiment, row) that this very run serves too (see
+    ``run_of``), each with a finding of its own.  ``ValueError`` for an unknown experiment, row or scale, and for a row
+    of another run.
     """
     experiment = find(experiment_id)
     variant, used = row_of(experiment, row), scale_of(experiment, scale)
@@ -70,8 +71,9 @@ def trial(
             signal=experiment.signal,
         )
     except DivergedError as error:
-        diverged = str(error)
-    if place is not None and place.exists():
+        kept = place is not None and place.exists()
+        diverged = f"{error} of {folder_of(experiment, row, scale, seed)}" if kept else str(error)
+    if run is not None and place is not None and place.exists():
         shutil.rmtree(place)
     told = [{"diverged": diverged} if run is None else _figures(e, v, run, data) for e, v in served]
     return [finding_of(*row, scale, seed, of, decided=data.decided) for row, of in zip(served, told, strict=True)]
@@ -124,6 +126,11 @@ STATEMENT: Final = "{title}, {row}: one run, which decides nothing by itself."
 def id_of(experiment: Experiment, row: str, scale: str, seed: int) -> str:
     """The id of the work item and of its finding."""
     return f"experiment/{experiment.id}/{scale}.trial/{plain_name(row)},seed={seed}"
+
+
+def folder_of(experiment: Experiment, row: str, scale: str, seed: int) -> str:
+    """The folder of a run's checkpoints, relative to that of all runs: the id of its work item without its kind."""
+    return id_of(experiment, row, scale, seed).removeprefix("experiment/")
 
 
 def plain_name(row: str) -> str:

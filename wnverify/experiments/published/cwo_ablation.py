@@ -97,9 +97,18 @@ def table_3(label: str) -> Experiment:
     )
 
 
+def _best(label: str, growth: str) -> str:
+    """The row of Table 4 with the least error printed for this kind of noise."""
+    errors = {
+        sigma: float(cell.strip("*")) for (kind, sigma), cell in TABLE4[label].items() if kind == growth and cell != "-"
+    }
+    return f"{growth}, σ = {min(errors, key=lambda sigma: errors[sigma])}"
+
+
 def table_4(label: str) -> Experiment:
     """One data set of Table 4."""
     data, rows = DATA[label], {}
+    linear, constant = _best(label, "linear"), _best(label, "constant")
     for (growth, sigma), cell in TABLE4[label].items():
         noise = {"sigma": float(sigma), "growth": "linear" if growth == "linear" else "constant"}
         name = "no noise" if growth == "none" else f"{growth}, σ = {sigma}"
@@ -107,8 +116,8 @@ def table_4(label: str) -> Experiment:
     claims = expected(
         "section 4.1.4 and Table 4",
         "test.error",
-        ("noise_helps", "Noise of the proper size lowers the error.", "linear, σ = 1.0", "no noise"),
-        ("linear_helps_more", "Linear noise does better than constant noise.", "linear, σ = 1.0", "constant, σ = 0.3"),
+        ("noise_helps", "Noise of the proper size lowers the error.", linear, "no noise"),
+        ("linear_helps_more", "Linear noise does better than constant noise.", linear, constant),
     )
     return _ablated(
         "4",
@@ -116,5 +125,8 @@ def table_4(label: str) -> Experiment:
         rows,
         title=f"Strength of the noise and its growth with depth: wrn_28_10 on {data}",
         expectations=claims,
-        decided=("the best linear and the best constant noise printed for both data sets are compared", OF_RUNS),
+        decided=(
+            "the linear and the constant noise with the least error printed for the data set are compared",
+            OF_RUNS,
+        ),
     )

@@ -113,7 +113,7 @@ def _curves(
         decided=(
             OF_DECAY,
             "faster is read as: a smaller training loss at the end of the first stage of the schedule, where the runs "
-            "stop, and fewer epochs to where the other ends; at small scale after six epochs",
+            "stop, and fewer epochs to the larger of both runs' ends; at small scale after six epochs",
         ),
     )
 

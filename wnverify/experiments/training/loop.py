@@ -72,7 +72,8 @@ def train(
     where there is none).  Figures and monitors are recorded at the same epochs and at the last.  ``watch`` gets each
     record, ``after_step`` the model and the number of steps made; with ``signal`` a record has the propagation of the
     signal at the start and now (see ``signals``).  Raises ``DivergedError`` where the loss or a weight
-    is no longer finite, ``ValueError`` for settings that do not fit the data or a checkpoint of another run.
+    is no longer finite (the loss after every step, the parameters before every record), ``ValueError`` for settings
+    that do not fit the data or a checkpoint of another run.
     """
     _fits(settings, data)
     made = _Made(settings, data, device)
@@ -85,19 +86,17 @@ def train(
         made.restore(stored)
         begun, history = stored.epoch, list(stored.history)
     for epoch in range(begun, settings.epochs):
-        due = (epoch + 1) % every == 0 or epoch + 1 == settings.epochs or settings.stop_below is not None
+        due = (epoch + 1) % every == 0 or epoch + 1 == settings.epochs
         loss = made.epoch(epoch, folder, watched=due)
-        done = settings.stop_below is not None and loss < settings.stop_below
-        if (epoch + 1) % every and epoch + 1 < settings.epochs and not done:
+        if not due:
             continue
+        made.checked(loss, folder)
         record = made.record(epoch + 1)
         history.append(record)
         if folder is not None:
             checkpoints.save(folder, settings.to_json(), made.checkpoint(epoch + 1, history))
         if watch is not None:
             watch(record)
-        if done:
-            break
     return Run(settings, made.model, history, made.prepare)
 
 
@@ -155,7 +154,7 @@ class _Made:
                 last = watched and k == batches - 1
                 loss = self._step(self.prepare(x, rng), y, epoch, watched=last)
                 if not math.isfinite(loss):
-                    raise DivergedError(self._diverged(loss, folder))
+                    raise DivergedError(self._diverged(f"the loss is {loss}", folder))
                 total += loss * len(y)
                 self.steps += 1
                 if self.after_step is not None:
@@ -185,12 +184,20 @@ class _Made:
         self.scaler.update()
         return float(loss.detach())
 
-    def _diverged(self, loss: float, folder: Path | None) -> str:
-        wrong = [name for name, parameter in self.model.named_parameters() if not torch.isfinite(parameter).all()]
+    def checked(self, loss: float, folder: Path | None) -> None:
+        """``DivergedError`` where a parameter is not finite: the last step may spoil what its own loss did not see."""
+        if self._not_finite():
+            raise DivergedError(self._diverged(f"the mean loss of the epoch is {loss}", folder))
+
+    def _not_finite(self) -> list[str]:
+        return [name for name, parameter in self.model.named_parameters() if not torch.isfinite(parameter).all()]
+
+    def _diverged(self, seen: str, folder: Path | None) -> str:
+        wrong = self._not_finite()
         where = f"the first weight that is not finite is {wrong[0]}" if wrong else "all weights are finite"
         kept = folder is not None and (folder / checkpoints.NAME).exists()
         last = f"the last good state is in {checkpoints.NAME}" if kept else "there is no checkpoint"
-        return f"the loss is {loss} at step {self.steps}: {where}; {last}"
+        return f"{seen} at step {self.steps}: {where}; {last}"
 
     def record(self, epoch: int) -> dict[str, Any]:
         """Figures and monitors after ``epoch`` epochs."""

@@ -49,7 +49,3 @@ class Schedule:
         if self.kind == "exponential":
             return float(self.end ** (epoch / epochs))
         return 1.0
-
-    def over(self, epochs: int, of: int) -> Schedule:
-        """The same schedule squeezed from ``of`` epochs to ``epochs``."""
-        return dataclasses.replace(self, milestones=tuple(m * epochs / of for m in self.milestones))

@@ -41,8 +41,6 @@ class Settings:
     seed: int = 0
     proximal: bool = False
     """A penalty's proximal operator after every step, in the place of its gradient."""
-    stop_below: float | None = None
-    """Stop once the training loss of an epoch is below this."""
 
     def __post_init__(self) -> None:
         for name, known in (
