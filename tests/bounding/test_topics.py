@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from wnverify.bounding import exactness, generalization, planted, topics
+from wnverify.bounding import curves, exactness, generalization, planted, topics
 from wnverify.bounding.topics import TOPICS, decide, items
 from wnverify.finding import Verdict
 from wnverify.report import figures
@@ -58,6 +58,29 @@ def test_a_search_above_the_exact_value_is_refuted(monkeypatch):
 
     monkeypatch.setattr(exactness, "complexity", small)
     assert decide("rademacher", "width", 0, True)[0].verdict is Verdict.REFUTED
+
+
+def test_an_exact_value_that_no_unit_attains_is_refuted(monkeypatch):
+    """Were it too large by a relative 1e-12, no width would exceed it, but the one unit would not reach it."""
+
+    def large(network, X):
+        found = complexity(network, X)
+        return dataclasses.replace(found, value=found.value * (1 + 1e-12))
+
+    monkeypatch.setattr(exactness, "complexity", large)
+    (finding,) = decide("rademacher", "width", 0, True)
+    assert [route.verdict for route in finding.routes] == [Verdict.REFUTED, Verdict.HOLDS]
+
+
+@pytest.mark.parametrize("name", ["sharper", "linear"])
+def test_a_bound_that_is_not_drawn_is_judged(name, monkeypatch):
+    """The sharper bound at the worst sample and Massart's, a hundred times smaller: the curve's topic refutes it."""
+    real = getattr(bounds, name)
+    monkeypatch.setattr(bounds, name, lambda network, n, m1: real(network, n, m1) / 100)
+    monkeypatch.setattr(bounds, "sharper_on", lambda network, X: network.range())
+    (finding,) = decide("rademacher", "depth-c1", 0, True)
+    assert finding.verdict is Verdict.REFUTED
+    assert finding.witness["bound"] in curves.LEFT_OUT
 
 
 def test_a_bound_that_falls_with_the_depth_is_refuted(monkeypatch):
@@ -118,12 +141,35 @@ def test_a_bound_that_fails_too_often_is_refuted(monkeypatch):
 
 
 def test_data_outside_the_hypotheses_are_no_test_of_the_theorem(monkeypatch):
-    """Inputs outside the cube: the finding says so instead of holding."""
+    """Inputs outside the cube: undecided, for the theorem says nothing of them, whatever the bound did there."""
     real = generalization._distribution()
     monkeypatch.setattr(generalization, "_distribution", lambda: dataclasses.replace(real, X=2 * real.X))
+    for bound in (None, lambda *_, **__: 1e-6):
+        if bound is not None:
+            monkeypatch.setattr(generalization, "regression", bound)
+        (finding,) = decide("generalization", "coverage", 0, True)
+        assert {finding.verdict, *(route.verdict for route in finding.routes)} == {Verdict.UNDECIDED}
+        assert "a hypothesis is not met" in finding.message
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(1.01, Verdict.REFUTED), (0.99, Verdict.HOLDS)], ids=["more", "less"])
+def test_a_bound_is_refuted_from_the_stated_factor_on(share, verdict, monkeypatch):
+    """Divided by a little more than what the finding says it would notice, and by a little less."""
+    (right,) = decide("generalization", "coverage", 0, True)
+    factor = right.routes[0].figures["noticed"]
+    assert right.routes[0].power == 1 - 1 / factor
+    real = generalization.regression
+    monkeypatch.setattr(generalization, "regression", lambda *a, **given: real(*a, **given) / (share * factor))
+    assert decide("generalization", "coverage", 0, True)[0].verdict is verdict
+
+
+def test_a_bound_above_the_range_of_the_loss_decides_nothing(monkeypatch):
+    """At n = 200 no error could exceed it: vacuous, and no power is claimed."""
+    monkeypatch.setattr(generalization, "COVERED_SAMPLES", 200)
     (finding,) = decide("generalization", "coverage", 0, True)
-    assert finding.verdict is Verdict.REFUTED
-    assert finding.routes[1].verdict is Verdict.REFUTED
+    assert finding.verdict is Verdict.UNDECIDED
+    assert "vacuous at this size" in finding.routes[0].note
+    assert (finding.routes[0].power, finding.routes[0].figures["noticed"]) == (None, None)
 
 
 def test_a_rival_that_is_too_small_is_refuted(monkeypatch):

@@ -15,7 +15,7 @@ from wnverify.theory.network import Matrix, NetworkClass
 from wnverify.theory.sandwich import sandwich
 
 LEFT_OUT: Final = ("sharper", "massart")
-"""Not drawn: lies between the closed form and the sample's own bound; is for k = 0 alone."""
+"""Judged and not drawn: lies between the closed form and the sample's own bound; is for k = 0 alone."""
 DRAWN: Final = tuple(name for name in BOUNDS if name not in LEFT_OUT)
 
 
@@ -52,18 +52,19 @@ def inputs(seed: int, quick: bool) -> Told:
 
 
 def _told(points: Sequence[tuple[float, NetworkClass, Matrix]], axis: str, log: Sequence[str]) -> Told:
-    """Tightness of every bound at every point."""
+    """Tightness at every point: every bound is judged, and each of ``DRAWN`` a curve."""
     series: dict[str, list[Json]] = {}
-    worst, witness = 0.0, None
+    worst = 0.0
+    witness: Json = None
     for _, network, X in points:
         known = sandwich(network, X)
         limits = all_bounds(network, X)
         for name in DRAWN:
-            bound = limits.get(name)
-            series.setdefault(name, []).append(None if bound is None else known.lower / bound)
-            if bound is not None and known.lower / bound > worst:
+            series.setdefault(name, []).append(known.lower / limits[name] if name in limits else None)
+        for name, bound in limits.items():
+            if known.lower / bound > worst:
                 worst = known.lower / bound
-                witness = {"X": encode_array(X), "k": network.k, "c": list(network.c)}
+                witness = {"bound": name, "X": encode_array(X), "k": network.k, "c": list(network.c)}
     seen = {BOUNDS[name]: values for name, values in series.items() if any(each is not None for each in values)}
     drawn = curve(axis, "complexity ÷ bound", [value for value, _, _ in points], seen, [*log, "y"])
     note = "the complexity exactly for k ≤ 1, between linear programs for k = 2, from below by single paths for k ≥ 3"

@@ -53,7 +53,8 @@ TOPICS: Final = (
         "rademacher",
         "width",
         _EXACT + "width",
-        "With one hidden layer the complexity does not depend on its width: no width exceeds the one exact value.",
+        "With one hidden layer the complexity does not depend on its width: one unit attains the exact value, and no "
+        "width exceeds it.",
     ),
     Topic(
         "rademacher",
