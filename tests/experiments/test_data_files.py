@@ -177,13 +177,27 @@ def test_folders_must_agree(photos):
         load("image_folders", photos)
 
 
-def test_faces_are_drawn_for_each_person(photos):
-    """The number asked for of each person trains, the others test; too few images are told."""
-    data = load("faces", photos / "train", seed=1, size=8, train_per_person=1)
-    assert (len(data.train), len(data.test), data.shape) == (2, 2, (1, 8, 8))
-    assert sorted(data.train.take([0, 1])[1].tolist()) == [0, 1]
-    with pytest.raises(DataError, match="cat must have more than 2 images; it has 2"):
-        load("faces", photos / "train", train_per_person=2)
+def test_faces_to_test_on_are_drawn_from_all(photos):
+    """The number asked for, other ones for another seed, none on both sides; too few images are told."""
+    data = load("faces", photos / "train", seed=1, size=8, tests=1)
+    assert (len(data.train), len(data.test), data.shape) == (3, 1, (1, 8, 8))
+    drawn = [load("faces", photos / "train", seed=seed, tests=1) for seed in range(20)]
+    assert all(not set(each.train.paths) & set(each.test.paths) for each in drawn)
+    assert len({each.test.paths for each in drawn}) == 4
+    with pytest.raises(DataError, match="train must hold more than the 4 images to test on; it holds 4"):
+        load("faces", photos / "train", tests=4)
+    with pytest.raises(ValueError, match="tests must be a number of images, at least 1; got 0"):
+        load("faces", photos / "train", tests=0)
+
+
+def test_faces_are_split_as_the_paper_splits_them(tmp_path):
+    """11,544 images of 68 people, as the DSWN paper has of PIE: 1,340 test, by default."""
+    for k in range(11544):
+        folder = tmp_path / f"{k % 68:02d}"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{k:05d}.png").touch()
+    data = load("faces", tmp_path)
+    assert (len(data.train), len(data.test), data.classes) == (11544 - 1340, 1340, 68)
 
 
 def clouds(count, points=6):

@@ -28,11 +28,6 @@ def test_exponential_ends_at_its_end():
     assert math.isclose(schedule.at(5, 10), 0.1, rel_tol=2.0**-50)
 
 
-def test_a_schedule_can_be_squeezed():
-    """Milestones keep their share of the run."""
-    assert Schedule("step", milestones=(82, 123)).over(82, 164).milestones == (41.0, 61.5)
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

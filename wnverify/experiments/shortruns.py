@@ -23,7 +23,7 @@ from wnverify.experiments.networks.table import build
 from wnverify.experiments.training import invariants, monitors
 from wnverify.experiments.training.loop import Run, applied, train
 from wnverify.experiments.training.schedules import Schedule
-from wnverify.experiments.training.settings import PLAIN, Settings
+from wnverify.experiments.training.settings import Settings
 from wnverify.finding import Evidence, Finding, Json, Verdict, seed_of
 from wnverify.methods.application.apply import implementation
 from wnverify.methods.catalogue import Method, find
@@ -189,9 +189,3 @@ def _state(row: Method, run: Run, data: Dataset) -> Finding:
     route = Evidence(route="exact", verdict=verdict, figures={"loaded": same[0], "copied": same[1]})
     asks = "A network saved and loaded, or copied, gives the same outputs, bit for bit."
     return _finding(row, "digits.state", asks, route, f"other outputs: {', '.join(wrong)}" if wrong else "")
-
-
-def plain_run(seed: int = 0, quick: bool = False) -> Run:
-    """The same run without a method, to compare with."""
-    settings = Settings(network=NETWORK, method=PLAIN, epochs=EPOCHS, batch=32, rate=0.05, seed=seed)
-    return train(settings, _digits(seed, quick))

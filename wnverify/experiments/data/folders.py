@@ -90,30 +90,31 @@ def image_folders(path: str | Path, size: int = 224) -> Dataset:
     )
 
 
-def faces(path: str | Path, seed: int, size: int = 64, train_per_person: int = 170) -> Dataset:
-    """Grey faces, one folder a person (as PIE is handed out): ``train_per_person`` of each drawn for training.
+def faces(path: str | Path, seed: int, size: int = 64, tests: int = 1340) -> Dataset:
+    """Grey faces, one folder a person (as PIE is handed out): ``tests`` of all images are drawn to test on.
 
-    ``DataError`` where a person has no more images than that.
+    1,340 of 11,544 as in section 4.2.1 of the DSWN paper.  ``DataError`` where there are no more images than that,
+    ``ValueError`` for less than one.
     """
     import numpy as np
 
     folder = directory(path)
     classes = _classes(folder)
     every = _files(folder, classes, size, "L")
+    if tests < 1:
+        raise ValueError(f"tests must be a number of images, at least 1; got {tests}")
+    if len(every) <= tests:
+        raise DataError(f"{folder.name} must hold more than the {tests} images to test on; it holds {len(every)}")
     rng = np.random.default_rng(seed_of("data", "faces", seed))
-    kept = np.zeros(len(every), dtype=bool)
-    for label, name in enumerate(classes):
-        members = np.flatnonzero(every.labels == label)
-        if len(members) <= train_per_person:
-            raise DataError(f"{name} must have more than {train_per_person} images; it has {len(members)}")
-        kept[rng.permutation(members)[:train_per_person]] = True
+    kept = np.ones(len(every), dtype=bool)
+    kept[rng.permutation(len(every))[:tests]] = False
     train, test = (
         ImageFiles(
             tuple(path for path, keep in zip(every.paths, mask, strict=True) if keep), every.labels[mask], size, "L"
         )
         for mask in (kept, ~kept)
     )
-    decided = (f"{train_per_person} images of each person are drawn for training, the rest tests",)
+    decided = (f"the {tests} images to test on are drawn from all images alike, whoever is on them",)
     return Dataset("faces", train, test, shape=(1, size, size), classes=len(classes), decided=decided)
 
 

@@ -22,7 +22,6 @@ class Source:
     name: str
     function: str
     reads: str = ""
-    extra: str = ""
 
 
 SOURCES: Final = {
@@ -32,15 +31,13 @@ SOURCES: Final = {
         Source("classification", f"{_HERE}.synthetic:classification"),
         Source("regression_folds", f"{_HERE}.synthetic:regression_folds"),
         Source("classification_folds", f"{_HERE}.synthetic:classification_folds"),
-        Source("digits", f"{_HERE}.embedded:digits", extra="scikit-learn"),
+        Source("digits", f"{_HERE}.embedded:digits"),
         Source("mnist", f"{_HERE}.idx:mnist", "the four IDX files, plain or .gz"),
         Source("cifar10", f"{_HERE}.cifar:cifar10", "the binary version's data_batch_1.bin … test_batch.bin"),
         Source("cifar100", f"{_HERE}.cifar:cifar100", "the binary version's train.bin and test.bin"),
         Source("image_folders", f"{_HERE}.folders:image_folders", "train/<class>/ and val/<class>/ with images"),
         Source("faces", f"{_HERE}.folders:faces", "<person>/ with images"),
-        Source(
-            "modelnet40", f"{_HERE}.clouds:modelnet40", "ply_data_*.h5, or train_points.npy and its siblings", "h5py"
-        ),
+        Source("modelnet40", f"{_HERE}.clouds:modelnet40", "ply_data_*.h5, or train_points.npy and its siblings"),
     )
 }
 
