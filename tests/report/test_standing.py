@@ -98,3 +98,19 @@ def test_the_page_and_the_markdown_of_an_audit_show_what_is_waived():
     assert "waiver touched nothing in this run: b.c" in page
     assert "<x a" not in page
     assert "(waived: \\]\\]&gt;&lt;x" in markdown.render(doc)
+
+
+@pytest.mark.parametrize(
+    ("named", "file"),
+    [
+        ("src/my_norm.py", "packages/one/src/my_norm.py"),
+        ("../my_norm.py", "packages/my_norm.py"),
+        ("/tmp/my_norm.py", "/tmp/my_norm.py"),
+    ],
+)
+def test_files_are_named_from_the_root_of_the_repository(named, file):
+    """``folder`` is where the run took place below it; an absolute path stays."""
+    doc = hostile_document()
+    for data in doc["findings"]:
+        data["replay"] = f"python -m wnverify audit {named}:N"
+    assert places(doc, "packages/one") == {"norm.py:N": Place(file, 7)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shlex
 from collections.abc import Mapping
@@ -20,8 +21,9 @@ class Place(NamedTuple):
     line: int
 
 
-def places(doc: Mapping[str, Any]) -> dict[str, Place]:
-    """Subject → place, for every subject whose replay command names a file.
+def places(doc: Mapping[str, Any], folder: str = "") -> dict[str, Place]:
+    """Subject → place, for every subject whose replay command names a file; ``folder``: where the run took place, as
+    seen from the folder that the files are to be named from.
 
     Findings hold no path: the command that repeats an audit is the one text that quotes the user's TARGET.
     """
@@ -29,7 +31,7 @@ def places(doc: Mapping[str, Any]) -> dict[str, Place]:
     lines: dict[str, int] = {}
     for finding in findings_of(doc):
         if finding.kind == "check" and (file := _file(finding.replay)):
-            files.setdefault(finding.subject, file)
+            files.setdefault(finding.subject, posixpath.normpath(posixpath.join(folder, file)) if folder else file)
         line = finding.routes[0].figures.get("line") if finding.check == DESCRIPTION and finding.routes else None
         if isinstance(line, int):
             lines[finding.subject] = line

@@ -25,9 +25,9 @@ _COMMAND: Final = {
 _MESSAGE: Final = 1000
 
 
-def render(doc: Mapping[str, Any], *, strict: bool = False) -> str:
-    """The commands, a line each, gravest first; ``strict`` as the run was called."""
-    reasons, where = waived(doc), places(doc)
+def render(doc: Mapping[str, Any], *, strict: bool = False, folder: str = "") -> str:
+    """The commands, a line each, gravest first; ``strict`` as the run was called, ``folder`` as in ``places``."""
+    reasons, where = waived(doc), places(doc, folder)
     lines = []
     for finding in by_gravity(digest(doc).current):
         stands = standing(finding, strict=strict, waived=finding.id in reasons)

@@ -24,10 +24,10 @@ _LEVEL: Final = {Standing.FAILURE: "error", Standing.ERROR: "error", Standing.WA
 _MESSAGE: Final = 1000
 
 
-def render(doc: Mapping[str, Any], *, strict: bool = False) -> str:
-    """The log as JSON text; ``strict`` as the run was called."""
+def render(doc: Mapping[str, Any], *, strict: bool = False, folder: str = "") -> str:
+    """The log as JSON text; ``strict`` as the run was called, ``folder`` as in ``places``."""
     found = digest(doc).current
-    reasons, where = waived(doc), places(doc)
+    reasons, where = waived(doc), places(doc, folder)
     rules = _rules(found)
     index = {rule["id"]: place for place, rule in enumerate(rules)}
     results, notifications = [], []
