@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 
 import jsonschema
 import pytest
@@ -158,6 +159,26 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
         results.write(file, realistic(1, 1))
     assert file.read_bytes() == before
     assert os.listdir(tmp_path) == ["r.json"]
+
+
+def test_a_link_keeps_naming_its_file_and_a_pipe_stays_one(tmp_path):
+    """Only a regular file is replaced: neither /dev/null nor a named pipe becomes one."""
+    (tmp_path / "folder").mkdir()
+    file, link, pipe = tmp_path / "folder/r.json", tmp_path / "link", tmp_path / "pipe"
+    link.symlink_to("folder/r.json")
+    for _ in range(2):  # a link to nothing, and to a file
+        results.write(link, small())
+        assert link.is_symlink()
+        assert results.read(file) == small()
+        assert os.listdir(file.parent) == ["r.json"]
+    os.mkfifo(pipe)
+    taken = []
+    reader = threading.Thread(target=lambda: taken.append(pipe.read_text("utf-8")))
+    reader.start()
+    results.write(pipe, small())
+    assert pipe.is_fifo()
+    reader.join()
+    assert json.loads(taken[0]) == small()
 
 
 def test_findings_out_of_order_or_named_twice_are_refused(tmp_path):

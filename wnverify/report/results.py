@@ -105,13 +105,25 @@ def schema() -> dict[str, Any]:
 
 
 def write(path: str | os.PathLike[str], doc: Mapping[str, Any]) -> None:
-    """Write strict JSON so that a reader sees the old file or the whole new one, never a half."""
-    target = Path(path)
-    validate(doc, target.name)
+    """Write a document as strict JSON, see ``put``."""
+    validate(doc, Path(path).name)
+    put(path, lines(doc))
+
+
+def put(path: str | os.PathLike[str], pieces: Iterable[str]) -> None:
+    """Write text so that a reader of the file sees the old one or the whole new one, never a half.
+
+    Where a link names the file it still does; what is no regular file (a device, a pipe) is written to, not replaced.
+    """
+    if Path(path).exists() and not Path(path).is_file():
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.writelines(pieces)
+        return
+    target = Path(path).resolve()
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.writelines(lines(doc))
+            stream.writelines(pieces)
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, target)
     except BaseException:
