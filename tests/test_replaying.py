@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from wnverify import cli, replaying
 from wnverify.finding import Evidence, Finding, Verdict
 from wnverify.papers import claims
 from wnverify.replaying import chosen, replay
@@ -109,3 +110,34 @@ def test_the_command_says_what_came_out_again(tmp_path):
         )
         assert (ran.returncode, ran.stdout.split()[0]) == (code, word), ran.stderr
     assert json.loads((tmp_path / "good.json").read_text())["findings"]
+
+
+PYTHON = 'python -c "from wnverify.numerics import search"'
+
+
+def test_what_is_no_command_of_the_lab_is_counted_and_no_difference(tmp_path, monkeypatch, capsys):
+    """Lines for Python and calls with live objects: told on one line, and the exit code is that of the others."""
+    monkeypatch.setattr(replaying, "replay", lambda stored: replaying.Replayed(stored, stored))
+    others = [
+        stored(id=f"claim/cwn/C{number}", replay=words) for number, words in enumerate((PYTHON, "wnverify.audit(N)"))
+    ]
+    path = document(tmp_path / "r.json", stored(), *others)
+    assert cli.main(["replay", path]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("again  claim/cwn/CWN-P1-SIGN: ")
+    assert second.startswith("not replayable here  2 findings whose replay")
+    assert "DIFFERS" not in first + second
+
+
+@pytest.mark.parametrize("replay", [None, PYTHON, "wnverify.audit(N)", "python -m wnverify audit 'open"])
+def test_nothing_to_replay_is_a_wrong_call(replay, tmp_path, capsys):
+    """A file of which nothing was asked again is not said to have come out again."""
+    assert cli.main(["replay", document(tmp_path / "r.json", stored(replay=replay))]) == 2
+    assert "nothing to replay" in capsys.readouterr().err
+
+
+def test_no_word_of_the_file_steers_the_terminal(tmp_path, monkeypatch, capsys):
+    """Ids and messages are of the file's making."""
+    monkeypatch.setattr(replaying, "replay", lambda stored: replaying.Replayed(stored, None, "\x1b[2J\rgone"))
+    assert cli.main(["replay", document(tmp_path / "r.json", stored())]) == 1
+    assert not set(capsys.readouterr().out) & {"\x1b", "\r"}

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -165,6 +166,27 @@ def test_a_run_on_a_device_is_a_part_of_its_own(monkeypatch, tmp_path):
     assert there["parts"]["experiments.device"]["asked"]["device"] == "cuda"
     both = results.take_part({**here, "findings": []}, here, there)
     assert len(both["findings"]) == 2 * len(here["findings"])
+
+
+def test_only_what_diverged_is_kept(tmp_path, monkeypatch, capsys):
+    """The folder of a run that ended well goes, with the empty ones above it."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "runs"
+    items = []
+    for name in ("well", "apart"):
+        place = folder / "some.table" / f"smoke.trial/{name},seed=0"
+        place.mkdir(parents=True)
+        (place / "checkpoint.pt").write_bytes(b"state")
+        items.append(types.SimpleNamespace(id=name, arguments={"folder": str(place)}))
+    experimenting._clear(folder, items, {"apart"})
+    assert [path.relative_to(folder).as_posix() for path in folder.rglob("*.pt")] == [
+        "some.table/smoke.trial/apart,seed=0/checkpoint.pt"
+    ]
+    assert not (folder / "some.table/smoke.trial/well,seed=0").exists()
+    assert capsys.readouterr().err == "the last good state of what diverged is in runs\n"
+    experimenting._clear(folder, items, set())
+    assert not folder.exists()
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("resume", [True, False], ids=["resumed", "afresh"])

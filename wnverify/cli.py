@@ -1,12 +1,14 @@
 """The command line: what can be asked, and nothing heavy before it is.
 
-Exit codes: 0 nothing wrong (or waived), 1 something failed, 2 the call is wrong, 130 interrupted.
+Exit codes: 0 nothing wrong (or waived), 1 something failed, 2 the call is wrong, 3 wnverify itself broke or a file
+could not be read or written, 130 interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import io
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
 EXIT_CALL: Final = 2
+EXIT_BROKEN: Final = 3
 
 DESCRIPTION: Final = """Tells whether a weight-normalization method is what it says it is.
 
@@ -29,18 +32,41 @@ DESCRIPTION: Final = """Tells whether a weight-normalization method is what it s
 
 def main(argv: Sequence[str] | None = None, *, executor: Executor | None = None) -> int:
     """Run one command and return its exit code; its items on ``executor``, twice ``--workers`` of them at a time."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character ends no run
     arguments = _parser().parse_args(argv)
-    from wnverify import commands
-    from wnverify.running import placed
+    try:
+        return _performed(arguments, executor)
+    except KeyboardInterrupt:
+        from wnverify.running import interrupted
 
+        return interrupted(resumable="resume" in arguments)
+
+
+def _performed(arguments: argparse.Namespace, executor: Executor | None) -> int:
+    """The exit code of the command, also where it could not do what was asked."""
+    from wnverify import commands
+    from wnverify.running import flushed, placed
+
+    said = f"wnverify {arguments.command}:"
     try:
         with placed(arguments, executor):
             code: int = getattr(commands, arguments.command)(arguments)
-    except ValueError as error:  # every argument is checked before work starts, and its message says what is right
-        print(f"wnverify {arguments.command}: {error}", file=sys.stderr)
-        return EXIT_CALL
-    except BrokenPipeError:
-        return 1
+    except OSError as error:
+        flushed()
+        print(f"{said} {error}", file=sys.stderr)
+        return EXIT_BROKEN
+    except Exception as error:
+        # Every argument is checked before work starts, by a ``ValueError`` that says what is right.
+        if isinstance(error, ValueError) and not isinstance(error, UnicodeError):
+            print(f"{said} {error}", file=sys.stderr)
+            return EXIT_CALL
+        import traceback
+
+        traceback.print_exc()
+        print(f"{said} broke; this says nothing of what it was asked about", file=sys.stderr)
+        return EXIT_BROKEN
     return code
 
 
@@ -73,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--github", action="store_true", help="print annotations for GitHub Actions")
     much = audit.add_mutually_exclusive_group()
     much.add_argument("--full", action="store_true", help="sizes and compilers too that take minutes")
-    _common(audit, much)
+    _common(audit, much, "seconds for an item (default 60; --all-methods, --full, --shards: at least 300)")
     # What the command line leaves open the project's configuration may say.
     audit.set_defaults(seed=None, timeout=None)
 
@@ -85,13 +111,13 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--compare", metavar="OLD.json", help=older)
     much = report.add_mutually_exclusive_group()
     much.add_argument("--full", action="store_true", help="compute everything afresh, the planted faults too")
-    _common(report, much)
+    _common(report, much, "seconds for an item (default 60; --full: at least 300; more where one usually takes longer)")
 
     selftest = commands.add_parser("selftest", help="planted faults are caught, right variants pass")
     selftest.add_argument("--fault", action="append", default=[], metavar="PATTERN", help="only these variants")
     said = "seeds under which each right variant is looked at (default 200, quick 20)"
     selftest.add_argument("--seeds", type=_positive_int, metavar="N", help=said)
-    _common(selftest)
+    _common(selftest, patience="seconds for a look at a variant (default 60; five times that under many seeds)")
 
     claims = commands.add_parser("claims", help="statements of the papers and their verdicts")
     claims.add_argument("ids", nargs="*", metavar="ID", help="only these: CWN-EQ3, CWN-*; one alone is shown in full")
@@ -123,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     numerics.add_argument("--device", default="cpu", metavar="DEVICE", help="where they run: cpu (default), cuda")
     only = "only topics whose name matches: agreement, else*"
     numerics.add_argument("--only", action="append", default=[], metavar="PATTERN", help=only)
-    _common(numerics)
+    _common(numerics, patience="seconds for an item (default 60; at least ten times what its topic usually takes)")
 
     described = "Train the papers' experiments here and set the tables beside the printed ones, with intervals."
     train = commands.add_parser("train", help="the papers' experiments, beside what is printed", description=described)
@@ -160,11 +186,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _common(parser: argparse.ArgumentParser, much: argparse._MutuallyExclusiveGroup | None = None) -> None:
+def _common(
+    parser: argparse.ArgumentParser,
+    much: argparse._MutuallyExclusiveGroup | None = None,
+    patience: str = "seconds for an item (default 60)",
+) -> None:
     """``much``: where --quick stands beside another way to say how much is computed."""
     (much or parser).add_argument("--quick", action="store_true", help="fewer points and shapes; says what it left out")
     parser.add_argument("--seed", type=int, default=0, help="of every random choice (default 0)")
-    _running(parser, "seconds for an item (default 60; --all-methods, audit --full: at least 300)")
+    _running(parser, patience)
     parser.add_argument("--verbose", action="store_true", help="show passes too")
 
 

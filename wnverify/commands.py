@@ -9,23 +9,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from wnverify import publishing
 from wnverify.finding import Verdict
 from wnverify.report import results
-from wnverify.report.standing import breaks
+from wnverify.report.wording import plural, printable
 from wnverify.runner import RunResult
 from wnverify.running import (
     EXIT_WRONG,
     Watch,
+    conclude,
     console,
     document_of,
     hand_out,
     interrupted,
     journal_of,
     limits_of,
+    printing,
     run_items,
+    work_done,
 )
 from wnverify.waivers import applied
 
@@ -35,7 +36,8 @@ def audit(arguments: argparse.Namespace) -> int:
     if arguments.list:
         from wnverify.listing import show_vocabulary
 
-        show_vocabulary(console())
+        with printing():
+            show_vocabulary(console())
         return 0
     from wnverify.auditcall import resolve
     from wnverify.auditing.suite import run_audit
@@ -65,18 +67,15 @@ def audit(arguments: argparse.Namespace) -> int:
             waivers=call.waivers,
             on_planned=watch,
         )
-    if result.interrupted:
-        return interrupted()
     today = datetime.datetime.now(datetime.UTC).date()
-    waivers = applied(call.waivers, result.findings, today)
     narrowed = None if arguments.all_methods else [spec.subject for spec in call.specs]
     asked = {"quick": call.quick, "seed": call.seed, "targets": narrowed, "checks": list(call.checks)}
-    doc = document_of(result, "audit", asked, waivers=waivers, where=arguments.where)
-    with publishing.no_commands(arguments):
-        hand_out(doc, arguments)
-    publishing.publish(doc, arguments, strict=call.strict)
-    journal.path.unlink()
-    return EXIT_WRONG if breaks(doc, strict=call.strict) else 0
+
+    def made() -> dict[str, Any]:
+        waivers = applied(call.waivers, result.findings, today)
+        return document_of(result, "audit", asked, waivers=waivers, where=arguments.where)
+
+    return conclude(result, journal, arguments, made, strict=call.strict)
 
 
 def selftest(arguments: argparse.Namespace) -> int:
@@ -109,6 +108,9 @@ def claims(arguments: argparse.Namespace) -> int:
     items = claim_items(arguments.ids, quick=arguments.quick, **limits_of(arguments))
     if arguments.paper:
         items = [item for item in items if item.subject in arguments.paper]
+        if not items:
+            listed = ", ".join(item.check for item in claim_items((), quick=True) if item.subject in arguments.paper)
+            raise ValueError(f"ID must match a claim of --paper: {listed}; got {', '.join(arguments.ids)}")
     warm = ("numpy", *CLAIMS_IMPORT, "wnverify.papers.claims")
     asked = {"ids": arguments.ids, "paper": arguments.paper}
     return run_items("claims", items, arguments, warm=warm, show=_statements, **asked)
@@ -169,12 +171,18 @@ def train(arguments: argparse.Namespace) -> int:
 
 
 def replay(arguments: argparse.Namespace) -> int:
-    """``wnverify replay RESULTS [ID…]``: 0 where every finding came out again as it is stored, 1 otherwise."""
-    from wnverify.replaying import chosen
+    """``wnverify replay RESULTS [ID…]``: 0 where every finding that can be replayed here came out again as it is
+    stored, 1 otherwise, 2 where none can."""
+    from wnverify.replaying import chosen, command_of
     from wnverify.replaying import replay as run
 
+    found = chosen(arguments.results, arguments.ids)
+    here = [stored for stored in found if command_of(stored)]
+    elsewhere = [stored for stored in found if not command_of(stored)]
+    if not here:
+        raise ValueError(f"nothing to replay: of {arguments.results} no chosen finding names a command of the lab")
     wrong = 0
-    for stored in chosen(arguments.results, arguments.ids):
+    for stored in here:
         done = run(stored)
         wrong += not done.same
         said = done.problem or (
@@ -183,7 +191,12 @@ def replay(arguments: argparse.Namespace) -> int:
             else f"stored {stored.verdict}, found {done.found.verdict if done.found else 'nothing'}"
             + (", another witness" if done.found and done.found.witness != stored.witness else "")
         )
-        print(f"{'again' if done.same else 'DIFFERS'}  {stored.id}: {said}", flush=True)
+        with printing():
+            print(printable(f"{'again' if done.same else 'DIFFERS'}  {stored.id}: {said}"))
+    if elsewhere:
+        left = f"{plural(len(elsewhere), 'finding')} whose replay is no command of the lab: {elsewhere[0].id}"
+        with printing():
+            print(printable(f"not replayable here  {left}{', …' if elsewhere[1:] else ''}"))
     return EXIT_WRONG if wrong else 0
 
 
@@ -198,7 +211,8 @@ def methods(arguments: argparse.Namespace) -> int:
     """``wnverify methods [NAME…]``: the catalogue, or all that is known of the named methods."""
     from wnverify.listing import show
 
-    show(Console(width=None if sys.stdout.isatty() else 120), arguments.names)
+    with printing():
+        show(console(120), arguments.names)
     return 0
 
 
@@ -210,8 +224,7 @@ def report(arguments: argparse.Namespace) -> int:
     from wnverify.reporting import WARM, assembled, read_parts, run_plan, write
 
     folder = Path(arguments.out)
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"--out must be a folder; {arguments.out!r} is a file")
+    publishing.check_folder("out", arguments.out)
     mode = "quick" if arguments.quick else "full" if arguments.full else "default"
     old = compare.read(arguments.compare) if arguments.compare else None
     if arguments.executor is None:
@@ -235,16 +248,15 @@ def report(arguments: argparse.Namespace) -> int:
         )
     if result.interrupted:
         return interrupted()
-    doc = assembled(chosen, result, parts, where=arguments.where)
-    if old is not None:
-        doc["comparison"] = compare.compare(old, doc, against=compare.name_of(arguments.compare))
-    written = write(folder, doc)
-    journal.path.unlink()
-    hand_out(doc, arguments)
-    for path in written:
-        print(path, file=sys.stderr if arguments.json == "-" else sys.stdout)
+    with work_done():
+        doc = assembled(chosen, result, parts, where=arguments.where)
+        if old is not None:
+            doc["comparison"] = compare.compare(old, doc, against=compare.name_of(arguments.compare))
+        written = write(folder, doc)
+        hand_out(doc, arguments)
+    journal.path.unlink(missing_ok=True)
+    with printing():
+        for path in written:
+            print(path, file=sys.stderr if arguments.json == "-" else sys.stdout)
     worse = old is not None and compare.is_worse(doc["comparison"])
     return EXIT_WRONG if worse or any(f.verdict is Verdict.ERROR for f in result.findings) else 0
-
-
-__all__ = ["audit", "claims", "diff", "methods", "replay", "report", "selftest", "theory", "train"]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
 from wnverify.finding import dumps
-from wnverify.publishing import check_file
-from wnverify.report import compare
+from wnverify.publishing import check_files
+from wnverify.report import compare, results
 from wnverify.report.views import changes
-from wnverify.running import EXIT_WRONG, console
+from wnverify.report.wording import plural
+from wnverify.running import EXIT_WRONG, console, printing
 
 
 def diff(arguments: argparse.Namespace) -> int:
@@ -21,6 +21,9 @@ def diff(arguments: argparse.Namespace) -> int:
     old, new = compare.read(arguments.old), compare.read(arguments.new)
     against = compare.name_of(arguments.old)
     made = compare.compare(old, new, against=against, only_verdicts=arguments.verdicts)
+    if arguments.verdicts and not made["compared"]:
+        counted = f"{plural(len(old['findings']), 'finding')} there, {len(new['findings']):,} here"
+        raise ValueError(f"nothing in common: no id is in both OLD and NEW that is not of a stale part ({counted})")
     _hand_out(made, arguments)
     return EXIT_WRONG if compare.is_worse(made, strict=arguments.strict) else 0
 
@@ -29,18 +32,18 @@ def _check_destinations(arguments: argparse.Namespace) -> None:
     forms = {"json": arguments.json, "markdown": arguments.markdown}
     if list(forms.values()).count("-") > 1:
         raise ValueError("--json - and --markdown - both write to standard output: give one of them a FILE")
-    for option, name in forms.items():
-        if name not in (None, "-"):
-            check_file(option, name)
+    check_files(forms)
 
 
 def _hand_out(made: dict[str, Any], arguments: argparse.Namespace) -> None:
     forms = {"json": dumps(made) + "\n", "markdown": "\n".join(changes.markdown(made))}
     given = {form: getattr(arguments, form) for form in forms}
-    if "-" not in given.values():
-        changes.table(console(), made)
     for form, name in given.items():
-        if name == "-":
-            sys.stdout.write(forms[form])
-        elif name:
-            Path(name).write_text(forms[form], encoding="utf-8")
+        if name not in (None, "-"):
+            results.put(name, [forms[form]])
+    with printing():
+        if "-" not in given.values():
+            changes.table(console(), made)
+        for form, name in given.items():
+            if name == "-":
+                sys.stdout.write(forms[form])

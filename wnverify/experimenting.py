@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import shutil
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from wnverify.experiments.data import policies, sources
 from wnverify.experiments.experiment import SCALES, Experiment, Variant
@@ -15,9 +17,8 @@ from wnverify.experiments.listing import all_experiments, chosen
 from wnverify.experiments.tables import table
 from wnverify.experiments.trials import STATEMENT, id_of, run_of
 from wnverify.finding import Finding, Json
-from wnverify.report.standing import breaks
 from wnverify.report.views import trained
-from wnverify.running import EXIT_WRONG, console, document_of, hand_out, interrupted, journal_of, watched
+from wnverify.running import conclude, console, document_of, journal_of, printing, watched
 from wnverify.workitem import WorkItem
 
 WARM: Final = (
@@ -39,7 +40,9 @@ def train(arguments: argparse.Namespace) -> int:
     be read, or a device that this machine has not.
     """
     if arguments.list:
-        trained.listed(console(), list(all_experiments().values()) if not arguments.names else chosen(arguments.names))
+        listed = list(all_experiments().values()) if not arguments.names else chosen(arguments.names)
+        with printing():
+            trained.listed(console(), listed)
         return 0
     if not arguments.names:
         raise ValueError("NAME must be given: experiments by id or pattern, see train --list")
@@ -57,17 +60,33 @@ def train(arguments: argparse.Namespace) -> int:
             shutil.rmtree(folder)
         items = work(asked, arguments, folder)
         result = watched(items, arguments, journal, WARM)
-        if result.interrupted:
-            return interrupted()
-        result = dataclasses.replace(result, findings=told_together(asked, arguments.scale, items, result.findings))
-        if arguments.device != "cpu":
-            result = dataclasses.replace(result, findings=elsewhere(result.findings, arguments.device))
-        doc = document_of(result, command, told, where=arguments.where)
-        hand_out(doc, arguments, lambda doc, _: trained.sheet(console(), doc))
+
+    def made() -> dict[str, Any]:
+        found = told_together(asked, arguments.scale, items, result.findings)
+        found = found if arguments.device == "cpu" else elsewhere(found, arguments.device)
+        return document_of(dataclasses.replace(result, findings=found), command, told, where=arguments.where)
+
+    code = conclude(result, journal, arguments, made, lambda doc, _: trained.sheet(console(), doc))
+    if not result.interrupted:
+        _clear(folder, items, {finding.id for finding in result.findings if _diverged(finding)})
+    return code
+
+
+def _diverged(finding: Finding) -> bool:
+    return any("diverged" in route.figures for route in finding.routes)
+
+
+def _clear(folder: Path, items: Sequence[WorkItem], diverged: Collection[str]) -> None:
+    """Drop the checkpoints of every run but those that diverged, whose last good state is worth a look."""
+    for item in items:
+        place = Path(str(item.arguments["folder"]))
+        if item.id not in diverged and place.exists():
+            shutil.rmtree(place)
+    for path in (*sorted(folder.rglob("*"), reverse=True), folder):
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
     if folder.exists():
-        shutil.rmtree(folder)
-    journal.path.unlink()
-    return EXIT_WRONG if breaks(doc) else 0
+        print(f"the last good state of what diverged is in {os.path.relpath(folder)}", file=sys.stderr)
 
 
 def work(asked: Sequence[Experiment], arguments: argparse.Namespace, folder: Path) -> list[WorkItem]:

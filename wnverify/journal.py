@@ -44,12 +44,13 @@ class Journal:
     A new file is begun, unless ``resume`` is set and the file holds a header: then that header must be equal and
     ``outcomes`` holds, by item id, what need not run again.  Raises ``ValueError`` where the header differs, where
     the file is something else than a journal (which is never overwritten), where a line other than the last cannot
-    be read, and where another run is writing it.
+    be read, and where another run is writing it.  ``discarded``: how many outcomes a file held that was begun anew.
     """
 
     def __init__(self, path: str | os.PathLike[str], header: Mapping[str, Json], *, resume: bool = False) -> None:
         self.path = Path(path)
         self.outcomes: dict[str, Outcome] = {}
+        self.discarded = 0
         self._forced = -math.inf
         # What is read back is what JSON makes of it (tuples become lists).
         self._header = json.loads(dumps({**header, "schema": SCHEMA}))
@@ -111,6 +112,8 @@ class Journal:
         if resume and isinstance(head, dict):
             self._compare(head)
             end = self._take_over(data)
+        elif head:
+            self.discarded = data.count(b"\n") - 1
         os.ftruncate(self._descriptor, end)
         os.lseek(self._descriptor, end, os.SEEK_SET)
         if end == 0:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import fnmatch
 from collections.abc import Sequence
 from typing import Any, Final
 
 from wnverify.finding import Json
+from wnverify.methods.catalogue import find
 from wnverify.numerics.topics import TOPICS, Topic, judged
 from wnverify.planning import numerics_item
-from wnverify.report.standing import breaks
-from wnverify.running import EXIT_WRONG, document_of, hand_out, interrupted, journal_of, limits_of, watched
+from wnverify.running import conclude, document_of, journal_of, limits_of, watched
 from wnverify.workitem import WorkItem
 
 WARM: Final = ("torch", "wnverify.auditing.warm")
@@ -27,8 +28,9 @@ def numerics(arguments: argparse.Namespace) -> int:
     command = "numerics" if arguments.device == "cpu" else "device"
     if arguments.device != "cpu":
         device |= about(arguments.device)
+    methods = named(arguments.methods)
     chosen = items(
-        arguments.methods,
+        methods,
         arguments.only,
         device=arguments.device,
         seed=arguments.seed,
@@ -36,16 +38,25 @@ def numerics(arguments: argparse.Namespace) -> int:
         **limits_of(arguments),
     )
     asked: dict[str, Json] = {"quick": arguments.quick, "seed": arguments.seed, "device": arguments.device}
-    asked |= {"methods": list(arguments.methods), "only": list(arguments.only)}
+    asked |= {"methods": list(methods), "only": list(arguments.only)}
     with journal_of(command, {**asked, "items": [item.id for item in chosen]}, arguments) as journal:
         result = watched(chosen, arguments, journal, WARM)
-        if result.interrupted:
-            return interrupted()
-        doc = document_of(result, command, asked, where=arguments.where)
-        doc["environment"]["device"] = device
-        hand_out(doc, arguments)
-    journal.path.unlink()
-    return EXIT_WRONG if breaks(doc) else 0
+    where = {**arguments.where, "device": device}
+    return conclude(result, journal, arguments, lambda: document_of(result, command, asked, where=where))
+
+
+def named(names: Sequence[str]) -> list[str]:
+    """The ids of the methods of these names, each once."""
+    known = [method.id for method in judged()]
+    found: dict[str, None] = {}
+    for name in names:
+        meant = name
+        with contextlib.suppress(ValueError):  # no method of the catalogue: refused with all others that are not judged
+            meant = find(name).id
+        if meant not in known:
+            raise ValueError(f"METHOD must be one of {', '.join(known)}; got {name!r}")
+        found[meant] = None
+    return list(found)
 
 
 def items(
@@ -54,9 +65,6 @@ def items(
     """One work item for each chosen topic and method; none named: all.  On another device than the processor, what
     runs there: topics that take ``device``."""
     known = {method.id: method for method in judged()}
-    for name in methods:
-        if name not in known:
-            raise ValueError(f"METHOD must be one of {', '.join(known)}; got {name!r}")
     taken = [topic for topic in TOPICS if device == "cpu" or topic.device]
     for pattern in only:
         if not fnmatch.filter([topic.name for topic in taken], pattern):

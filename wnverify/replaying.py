@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import json
 import shlex
@@ -49,12 +50,22 @@ def chosen(path: str, patterns: Sequence[str]) -> list[Finding]:
     return [finding for finding in findings if any(_matches(finding, pattern) for pattern in patterns)]
 
 
+def command_of(stored: Finding) -> list[str]:
+    """The words of the command of the lab that a finding names; none where it names something else: lines for Python,
+    or a call with an object that was alive."""
+    with contextlib.suppress(ValueError):  # a quotation that does not end
+        words = shlex.split(stored.replay or "")
+        if tuple(words[:3]) == PREFIX and words[3:4] and words[3] in COMMANDS:
+            return words[3:]
+    return []
+
+
 def replay(stored: Finding) -> Replayed:
     """Run the finding's own command in a fresh process and look its id up in what comes back."""
-    words = shlex.split(stored.replay or "")
-    if tuple(words[:3]) != PREFIX or len(words) < 4 or words[3] not in COMMANDS:
+    words = command_of(stored)
+    if not words:
         return Replayed(stored, None, f"its replay is no command of the lab: {stored.replay!r}")
-    command = [sys.executable, "-m", "wnverify", *words[3:], "--json", "-", "--quiet"]
+    command = [sys.executable, "-m", "wnverify", *words, "--json", "-", "--quiet"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
         records: Any = json.loads(ran.stdout)["findings"]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from wnverify import cli
-from wnverify.numbers import items
+from wnverify.numbers import items, named
 from wnverify.numerics.topics import PATIENCE, TOPICS, judged
 from wnverify.report.results import validate
 
@@ -47,8 +47,16 @@ def test_topics_and_methods_are_chosen_by_name():
     assert [item.id for item in made] == ["method/norm_loss/elsewhere", "method/weight_decay/elsewhere"]
 
 
+def test_a_method_has_the_names_of_the_catalogue_and_is_asked_once():
+    """As elsewhere any of its names will do; two names of one method are no second item."""
+    assert named(["cwn", "weight_decay", "centred_weight_normalization", "CWN"]) == [
+        "centred_weight_normalization",
+        "weight_decay",
+    ]
+
+
 @pytest.mark.parametrize(
-    ("words", "named"),
+    ("words", "told"),
     [
         (["nonsense"], "METHOD must be one of weight_normalization, "),
         (["weight_decay", "--only", "nonsense"], "--only must match one of agreement, elsewhere"),
@@ -61,11 +69,11 @@ def test_topics_and_methods_are_chosen_by_name():
     ],
     ids=["method", "topic", "topic without a device", "device", "destination"],
 )
-def test_a_wrong_word_ends_the_command_before_any_work(elsewhere, capsys, words, named):
+def test_a_wrong_word_ends_the_command_before_any_work(elsewhere, capsys, words, told):
     """Exit code 2, the argument and what came named on standard error, and no journal left."""
     assert cli.main(["numerics", *words]) == 2
     said = capsys.readouterr().err
-    assert named in said
+    assert told in said
     assert not list(elsewhere.rglob("*.jsonl"))
 
 

@@ -282,6 +282,17 @@ def test_the_exit_status_and_the_files(tmp_path: Path, capsys: pytest.CaptureFix
     assert json.loads(capsys.readouterr().out)["only_verdicts"] is True
 
 
+def test_verdicts_of_two_documents_with_nothing_in_common_are_a_wrong_call(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where nothing was compared, nothing is said to be unchanged."""
+    old = written(tmp_path, "old.json", document(finding("pass")))
+    new = written(tmp_path, "new.json", document(finding("pass", name="check/m/other")))
+    assert main(["diff", old, new, "--verdicts"]) == 2
+    assert "nothing in common" in capsys.readouterr().err
+    assert main(["diff", old, new]) == 0
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -319,6 +330,7 @@ def test_what_is_no_results_document_is_a_wrong_call(
         (["--json", "-", "--markdown", "-"], "both write to standard output"),
         (["--json", "nowhere/x.json"], "--json must be a file in an existing folder; there is no folder nowhere"),
         (["--markdown", "."], "--markdown must be a file; '.' is a folder"),
+        (["--json", "x", "--markdown", "./x"], "--json and --markdown must be two files; both are './x'"),
     ],
 )
 def test_a_file_that_cannot_be_written_is_a_wrong_call(
