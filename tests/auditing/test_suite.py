@@ -189,12 +189,16 @@ def test_an_error_is_told_by_where_it_came_from():
     large, V = 1e4 * torch.ones(2, 3, dtype=torch.float64), torch.ones(2, 3, dtype=torch.float64)
     refuses, backward = (subject_of(f"checked.py:{name}").build(V) for name in ("RefusesLarge", "BackwardRefusesLarge"))
     leaf = large.clone().requires_grad_()
+    stepping, counter = V.clone().requires_grad_(), torch.ones((), dtype=torch.float64)
+    stepped = stepping * counter
+    counter += 1
     calls = {
         "forward": lambda: refuses.at(large),
         "backward": lambda: torch.autograd.grad(backward.at(leaf).sum(), leaf),
+        "graph": lambda: torch.autograd.grad(stepped.sum(), stepping),
         "no prox": lambda: refuses.prox(V, 0.5),
-        "ours": lambda: refuses.at(V) @ torch.ones(2, 2),
-        "torch's": lambda: torch.nn.functional.linear(V, torch.ones(2, 2)),
+        "ours": lambda: map_model("no dtype", 3),
+        "torch's": lambda: nn.Linear(3, 3)(V),
         "hypothesis's": lambda: hypothesis.find(strategies.integers(), lambda n: n != n),
     }
     told = {}
@@ -202,7 +206,7 @@ def test_an_error_is_told_by_where_it_came_from():
         with pytest.raises(Exception) as caught:  # noqa: PT011
             call()
         told[name] = raised_by_subject(caught.value)
-    assert [name for name, by_subject in told.items() if by_subject] == ["forward", "backward", "no prox"]
+    assert [name for name, by_subject in told.items() if by_subject] == ["forward", "backward", "graph", "no prox"]
 
 
 def test_the_snippet_runs_and_prints_the_wrong_gradient(wrong):

@@ -112,10 +112,12 @@ class Instance:
 
 
 def raised_by_subject(error: BaseException) -> bool:
-    """Whether an error came out of a call of the subject, or its innermost frame is foreign code, as in a backward that
-    autograd calls: what we ask of PyTorch ourselves, and fail to do, is our own."""
+    """Whether an error came out of a call of the subject or of its graph, or its innermost frame is foreign code, as in
+    a backward that autograd calls: what we ask of PyTorch ourselves, and fail to do, is our own."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     if any(frame.f_code in (Instance.__call__.__code__, Instance.prox.__code__) for frame in frames):
+        return True
+    if frames and frames[-1].f_code.co_name == "_engine_run_backward":
         return True
     name = str(frames[-1].f_globals.get("__name__")) if frames else ""
     return name.startswith(FOREIGN) or name.partition(".")[0] not in OURS | sys.stdlib_module_names
