@@ -181,7 +181,7 @@ def test_what_a_subject_refuses_where_no_refusal_was_looked_for_is_a_hazard_of_i
     spec = spec_of("checked.py:RefusesLarge")
     (found,) = perform(spec.to_json(), "precision.float64")
     assert found.verdict is Verdict.HAZARD
-    assert "the subject raised ValueError: no entry above a thousand, which ended this look" in found.message
+    assert "the subject raised RuntimeError: no entry above a thousand, which ended this look" in found.message
 
 
 def test_an_error_is_told_by_where_it_came_from():

@@ -269,11 +269,11 @@ class OverwritesItsCotangent(nn.Module):
 
 
 class RefusesLarge(Exact):
-    """Raised from a size on: clear, and no error of the lab's."""
+    """Raised from a size on, by another error than those of a clear refusal."""
 
     def forward(self, V):
         if float(V.abs().max()) > 1e3:
-            raise ValueError("no entry above a thousand")
+            raise RuntimeError("no entry above a thousand")
         return super().forward(V)
 
 
