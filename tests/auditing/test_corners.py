@@ -160,10 +160,15 @@ def test_what_failed_before_a_raise_stands():
 
 
 def test_a_discovered_property_is_a_property():
-    """A prox that is right at a weight is none."""
-    found = wnverify.audit(f"{SUBJECTS / 'corners.py'}:OftenWrongProx", checks=["property.discovered"], quick=True)
-    described = next(finding for finding in found if finding.check == "subject.description")
-    assert all(name.isidentifier() for name in described.routes[0].figures["discovered"])
+    """A prox that is right at a weight is none; one that holds but for an eps is one."""
+    names = ("OftenWrongProx", "NearlyUnit")
+    found = wnverify.audit(
+        *(f"{SUBJECTS / 'corners.py'}:{name}" for name in names), checks=["property.discovered"], quick=True
+    )
+    described = {finding.subject: finding for finding in found if finding.check == "subject.description"}
+    prox, unit = (described[f"corners.py:{name}"].routes[0].figures["discovered"] for name in names)
+    assert all(name.isidentifier() for name in prox)
+    assert "row_scale_invariant (but for an eps)" in unit
 
 
 @pytest.mark.parametrize("error", [True, "a sentence", -1e-3, math.nan, math.inf])

@@ -257,7 +257,9 @@ def _with_discoveries(findings: Sequence[Finding]) -> list[Finding]:
     for finding in findings:
         if finding.check == "property.discovered" and finding.routes:
             cases: Any = finding.routes[0].figures["cases"]
-            found[finding.subject] = sorted(n for n, c in cases.items() if c["verdict"] == "pass" and n in PROPERTIES)
+            # A case is called by its property, and perhaps by more: "odd (but for an eps)".
+            held = (name for name, case in cases.items() if case["verdict"] == "pass")
+            found[finding.subject] = sorted(name for name in held if name.partition(" ")[0] in PROPERTIES)
     out = []
     for finding in findings:
         if finding.check == DESCRIPTION and finding.subject in found:

@@ -299,3 +299,10 @@ class ByExponential(nn.Module):
         S = torch.zeros(X.shape[1], X.shape[1], dtype=X.dtype, device=X.device)
         S[: len(X)] = X / X.norm() / 8
         return (torch.linalg.matrix_exp(S - S.mT)[: len(X)]).reshape(V.shape)
+
+
+class NearlyUnit(nn.Module):
+    """An eps beside the norm."""
+
+    def forward(self, V):
+        return V / (lengths(V) + 1e-6)
