@@ -36,14 +36,19 @@ def test_a_bound_that_is_too_small_is_refuted(check, monkeypatch):
     assert finding.witness
 
 
-def test_an_exact_value_that_is_wrong_is_refuted(monkeypatch):
-    """A relative error of 1e-12 in the exact value is seen by the rational comparison."""
+def times(factor):
+    """The exact complexity, so many times too large."""
 
     def wrong(network, X):
         found = complexity(network, X)
-        return dataclasses.replace(found, value=found.value * (1 + 1e-12))
+        return dataclasses.replace(found, value=found.value * factor)
 
-    monkeypatch.setattr(exactness, "complexity", wrong)
+    return wrong
+
+
+def test_an_exact_value_that_is_wrong_is_refuted(monkeypatch):
+    """A relative error of 1e-12 in the exact value is seen by the rational comparison."""
+    monkeypatch.setattr(exactness, "complexity", times(1 + 1e-12))
     (finding,) = decide("rademacher", "exact-value", 0, True)
     assert finding.verdict is Verdict.REFUTED
     assert finding.witness["X"]
@@ -51,23 +56,13 @@ def test_an_exact_value_that_is_wrong_is_refuted(monkeypatch):
 
 def test_a_search_above_the_exact_value_is_refuted(monkeypatch):
     """Were the exact value 1 % too small, the search over wider layers would exceed it."""
-
-    def small(network, X):
-        found = complexity(network, X)
-        return dataclasses.replace(found, value=found.value * 0.99)
-
-    monkeypatch.setattr(exactness, "complexity", small)
+    monkeypatch.setattr(exactness, "complexity", times(0.99))
     assert decide("rademacher", "width", 0, True)[0].verdict is Verdict.REFUTED
 
 
 def test_an_exact_value_that_no_unit_attains_is_refuted(monkeypatch):
     """Were it too large by a relative 1e-12, no width would exceed it, but the one unit would not reach it."""
-
-    def large(network, X):
-        found = complexity(network, X)
-        return dataclasses.replace(found, value=found.value * (1 + 1e-12))
-
-    monkeypatch.setattr(exactness, "complexity", large)
+    monkeypatch.setattr(exactness, "complexity", times(1 + 1e-12))
     (finding,) = decide("rademacher", "width", 0, True)
     assert [route.verdict for route in finding.routes] == [Verdict.REFUTED, Verdict.HOLDS]
 

@@ -138,8 +138,7 @@ def _elsewhere(look: Context, sheet: Sheet, name: str) -> None:
             # What a Gram matrix loses on the way, u κ², is no fault, nor that an iteration has not come to its end.
             sigma = torch.linalg.svdvals(rows(point.V))
             kappa = float(sigma[0] / sigma[-1]) if float(sigma[-1]) > 0 else 1.0
-            model = ErrorModel(min(found.model.relative * kappa**2, NEARLY), f"{found.model.text} × κ(V)²")
-            found = dataclasses.replace(found, model=model)
+            found = _of_a_gram_matrix(found, kappa)
             excused = kappa > WELL_CONDITIONED and not rows_are_independent(look.build(point.weight), point.V)
             excused = excused and not (states_a_limit(look) and found.relative >= SMALL_MISS)
             excused = excused or by_rounding(look, name, point, value, found, torch.float64)
@@ -154,7 +153,10 @@ def _of_coupled_rows(look: Context, name: str, point: Point, found: Ratio) -> Ra
         return found
     if point.V.shape[0] < 2 or rows_are_independent(look.build(point.weight), point.V):
         return found
-    kappa = float(torch.linalg.cond(rows(point.V)))
+    return _of_a_gram_matrix(found, float(torch.linalg.cond(rows(point.V))))
+
+
+def _of_a_gram_matrix(found: Ratio, kappa: float) -> Ratio:
     model = ErrorModel(min(found.model.relative * kappa**2, NEARLY), f"{found.model.text} × κ(V)²")
     return dataclasses.replace(found, model=model)
 
