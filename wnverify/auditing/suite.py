@@ -29,7 +29,7 @@ from wnverify.workitem import Outcome, WorkItem
 
 WARM: Final = ("torch", "wnverify.auditing.warm")
 ONCE: Final = ("torch", "wnverify.auditing.work")
-_ONE_RUN: Final = threading.Lock()
+_ONE_RUN: Final = threading.RLock()
 """For a child that runs one item: what is loaded lazily there alters nobody's next item."""
 
 
@@ -210,6 +210,7 @@ def shared_children(workers: int, warm: tuple[str, ...] = WARM) -> Iterator[Exec
     """Threads whose warm children are kept from one run to the next.
 
     The children belong to the process and end with the run: where two threads ask, the second waits for the first.
+    Within a run its own thread may begin another, which ends the children of both: they are started anew.
     """
     with _ONE_RUN:
         guard.prestart(workers, warm)
