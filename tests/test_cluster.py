@@ -34,7 +34,6 @@ from wnverify.journal import Journal
 from wnverify.planning import claim_items
 from wnverify.report import results
 
-pytestmark = pytest.mark.xdist_group("cluster")
 HERE = Path(__file__).parent
 ENVIRONMENT = os.environ | {
     "PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)]),

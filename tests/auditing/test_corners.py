@@ -16,7 +16,6 @@ from wnverify.auditing.vocabulary import check_domain
 from wnverify.auditing.work import perform
 from wnverify.finding import Verdict
 
-pytestmark = pytest.mark.xdist_group("audit")
 FAIL, HAZARD, PASS = Verdict.FAIL, Verdict.HAZARD, Verdict.PASS
 
 

@@ -22,7 +22,6 @@ from wnverify.finding import Finding, Verdict
 from wnverify.waivers import Waiver
 
 pytest_plugins = ["pytester"]
-pytestmark = pytest.mark.xdist_group("audit")
 
 PLUGIN = ("-p", "wnverify.auditing.pytest_plugin", "-p", "no:cacheprovider")
 NORMS = """

@@ -17,7 +17,6 @@ from wnverify.report import results
 from wnverify.report.standing import remark, waived
 from wnverify.waivers import Waiver, applied, refuse_unknown
 
-pytestmark = pytest.mark.xdist_group("audit")
 TODAY = datetime.date(2027, 1, 31)
 YESTERDAY = datetime.date(2027, 1, 30)
 KNOWN = ("contract.forward", "gradient.vjp", "gradient.rows", "edge.zero_row")
