@@ -18,11 +18,29 @@ RIGHT = Right("a-right", "m:R", ("edge.scale", "edge.tall"))
 
 
 @pytest.mark.filterwarnings("ignore:std:UserWarning")
-@pytest.mark.parametrize("name", [row.name for row in EVERY])
+@pytest.mark.parametrize("name", [row.name for row in faults()])
+def test_a_fault_is_killed_by_the_check_meant_for_it(name):
+    """With the verdict of its row; what other checks say of a fault decides nothing."""
+    (finding,) = judge(name, alone=True)
+    assert finding.verdict is Verdict.PASS, finding.message
+
+
+@pytest.mark.filterwarnings("ignore:std:UserWarning")
+@pytest.mark.parametrize("name", [*(row.name for row in faults()[::12]), *(row.name for row in right_variants())])
 def test_the_whole_sheet_of_a_variant_is_as_its_row_promises(name):
-    """A fault is killed by its check with its verdict; a right variant meets no accusation but those of its row."""
+    """A right variant meets no accusation but those of its row; on a fault every other check comes to an end."""
     (finding,) = judge(name)
     assert finding.verdict is Verdict.PASS, finding.message
+
+
+def test_looking_alone_is_the_same_look():
+    """The check meant for a fault says what it says among the others, and no other says anything."""
+    row = next(row for row in faults() if row.name == "forgotten-mean")
+    (alone,), (among,) = judge(row.name, alone=True), judge(row.name)
+    sheets = [finding.routes[0].figures["sheet"] for finding in (alone, among)]
+    assert sheets[0] == {row.caught_by: sheets[1][row.caught_by]}
+    assert alone.verdict is among.verdict is Verdict.PASS
+    assert len(sheets[1]) > 10
 
 
 def sheet(**verdicts):

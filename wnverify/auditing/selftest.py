@@ -129,10 +129,11 @@ def rejudgement(row: Fault, verdicts: Mapping[int, str], seed: int = 0) -> Findi
     )
 
 
-def judge(name: str, seed: int = 0) -> list[Finding]:
+def judge(name: str, seed: int = 0, alone: bool = False) -> list[Finding]:
     """The sheet of one variant, and whether it is the one that its row promises.
 
-    Of a right variant every check looks in full; of a fault the one that must catch it, the others quickly.
+    Of a right variant every check looks in full; of a fault the one that must catch it, the others quickly, or with
+    ``alone`` not at all: what they say decides nothing.
     """
     from wnverify.auditing.gradchecked import gradchecked
     from wnverify.auditing.subject import Subject
@@ -142,8 +143,9 @@ def judge(name: str, seed: int = 0) -> list[Finding]:
     row = next(row for row in rows if row.name == name)
     target = parse_target(row.target, {}, {})
     meant = [row.caught_by] if isinstance(row, Fault) else []
-    findings = whole_sheet(target, seed=seed, quick=bool(meant), closely=meant, shards=row.shards)
-    return [judgement(row, findings, gradchecked(Subject(target)), seed)]
+    alone = alone and bool(meant)
+    findings = whole_sheet(target, seed=seed, quick=bool(meant), closely=meant, alone=alone, shards=row.shards)
+    return [judgement(row, findings, "not run" if alone else gradchecked(Subject(target)), seed)]
 
 
 def judgement(row: Fault | Right, findings: Sequence[Finding], gradcheck: str = "not run", seed: int = 0) -> Finding:

@@ -142,15 +142,15 @@ def known_checks() -> list[Finding]:
 
 
 def whole_sheet(
-    target: TargetSpec, *, seed: int, quick: bool, closely: Sequence[str] = (), shards: int = 0
+    target: TargetSpec, *, seed: int, quick: bool, closely: Sequence[str] = (), alone: bool = False, shards: int = 0
 ) -> list[Finding]:
     """Every check of one subject in this process, none blocked by another and no witness shrunk.
 
-    ``closely``: those that are not quick though the others are.  For subjects that are known to behave: planted faults
-    and right variants.
+    ``closely``: those that are not quick though the others are; ``alone``: the others do not look.  For subjects that
+    are known to behave: planted faults and right variants.
     """
     subject = Subject(target)
-    asked = {check.id for check in _chosen(subject, (), quick, shards)} | set(closely)
+    asked = set(closely) if alone else {check.id for check in _chosen(subject, (), quick, shards)} | set(closely)
     said: dict[str, Any] = {"seed": seed, "shards": shards, "shrink": False}
     with groups(shards) if shards else contextlib.nullcontext():
         return [
