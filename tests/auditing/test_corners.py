@@ -11,7 +11,7 @@ from audited import SUBJECTS, case_of, sheet_of, spec_of, subject_of
 import wnverify
 from wnverify.auditing.context import rows_are_independent
 from wnverify.auditing.points import generic
-from wnverify.auditing.suite import run_audit
+from wnverify.auditing.suite import run_audit, shared_children, specs_of
 from wnverify.auditing.vocabulary import check_domain
 from wnverify.auditing.work import perform
 from wnverify.finding import Verdict
@@ -187,12 +187,25 @@ def test_two_audits_at_once_are_two_audits():
     assert all(finding.verdict is PASS for found in both for finding in found)
 
 
+def test_a_run_within_a_run_does_not_wait_for_itself():
+    """A thread that keeps children for several runs may begin another one; a second thread waits until it is over."""
+    asked = {"checks": ["contract.dtype"], "quick": True, "workers": 1}
+    target = f"{SUBJECTS / 'corners.py'}:Strict"
+    with ThreadPoolExecutor(1) as other:
+        with shared_children(1) as kept:
+            within = wnverify.audit(target, **asked)
+            waiting = other.submit(wnverify.audit, target, **asked)
+            with pytest.raises(TimeoutError):
+                waiting.result(0.5)
+            after = run_audit(specs_of([target]), checks=["contract.dtype"], executor=kept)
+            assert {finding.verdict for finding in after.findings} == {PASS}
+        assert waiting.result(100) == within
+
+
 def test_a_target_that_dies_when_it_is_imported_is_its_own_error(tmp_path):
     """The others are audited, and nobody made a wrong call."""
     path = tmp_path / "dies.py"
     path.write_text("import os\nos._exit(3)\n\ndef unit(W):\n    return W\n")
-    from wnverify.auditing.suite import specs_of
-
     specs = specs_of([f"{path}:unit", f"{SUBJECTS / 'corners.py'}:Strict"])
     found = run_audit(specs, checks=["contract.dtype"], quick=True).findings
     by_subject = {finding.subject: finding for finding in found if finding.check == "subject.description"}

@@ -398,20 +398,6 @@ def test_another_subjects_repetition_does_not_count():
     assert finding.verdict is Verdict.HAZARD
 
 
-def test_a_run_within_a_run_does_not_wait_for_itself():
-    """A thread that keeps children for several runs may begin another one; a second thread waits until it is over."""
-    asked = {"checks": ["contract.shape"], "quick": True, "workers": 1}
-    with ThreadPoolExecutor(1) as other:
-        with shared_children(1) as kept:
-            within = wnverify.audit(nn.Hardtanh, **asked)
-            waiting = other.submit(wnverify.audit, nn.Hardtanh, **asked)
-            with pytest.raises(TimeoutError):
-                waiting.result(0.5)
-            after = run_audit(specs_of(targets(["kinds.py:Plain"])), checks=["contract.shape"], executor=kept)
-            assert {finding.verdict for finding in after.findings} == {Verdict.PASS}
-        assert waiting.result(100) == within
-
-
 def test_the_public_function_audits_live_objects_too():
     """``wnverify.audit`` takes a class, gives findings sorted by id, and lists what it discovered."""
     findings = wnverify.audit(nn.Hardtanh, checks=["property.*"], declare={"odd": True}, quick=True, workers=1)
