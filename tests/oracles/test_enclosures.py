@@ -56,6 +56,12 @@ def test_non_finite_entries_are_refused(value):
         ball_matrix([[1.0, value]], "V")
 
 
+def test_complex_matrices_are_refused():
+    """A real part alone would be enclosed as if it was the matrix: balls of it prove nothing."""
+    with pytest.raises(TypeError, match="V must be real; got complex128"):
+        ball_matrix(np.eye(2) + 1j, "V")
+
+
 @pytest.mark.parametrize("shape", [(3,), (0, 3), (2, 2, 2)], ids=str)
 def test_other_shapes_are_refused(shape):
     """Only matrices with at least one entry have an enclosure here."""

@@ -8,6 +8,7 @@ from projections import SETS, by_rows, l2_ball, simplex, zero_mean_box
 from scipy.optimize import linprog, minimize
 
 from wnverify.finding import seed_of
+from wnverify.oracles import enclosures
 from wnverify.oracles.optimality import certificate, set_names
 
 every_set = pytest.mark.parametrize("name", SETS)
@@ -80,6 +81,30 @@ def test_the_distance_bound_of_spheres_and_frames(name):
         for step in (1.0, 1e-3):
             moved = project(p + step * (W - p), **parameters)
             assert np.linalg.norm(moved - p) <= certificate(name, V, moved, **parameters).distance_bound
+
+
+@pytest.mark.parametrize("exponent", [0, 4, 8, 12])
+def test_the_distance_bound_of_frames_has_the_error_of_the_singular_vectors_in_it(exponent):
+    """The polar factor of a matrix of condition 10^k is off by 10^k u, also where its gap is that of rounding."""
+    for trial in range(3):
+        A, B = SETS["stiefel_rows"][0](normal(4, 4, case=trial)), SETS["stiefel_rows"][0](normal(4, 7, case=trial))
+        V = (A * np.logspace(0, -exponent, 4)) @ B
+        W = SETS["stiefel_rows"][0](V)
+        with enclosures.precision(400):
+            balls = enclosures.ball_matrix(V)
+            exact = enclosures.inverse_square_root(balls * balls.transpose()) * balls
+            distance = float(enclosures.frobenius_bound(exact - enclosures.ball_matrix(W)))
+        found = certificate("stiefel_rows", V, W)
+        assert found.ratio <= 1
+        assert distance <= found.distance_bound <= 1e3 * 2.0**-53 * 10.0**exponent
+
+
+def test_the_distance_bound_of_a_frame_without_a_nearest_one_is_what_two_frames_can_be_apart():
+    """Below full rank rounding alone decides what is called nearest; of the zero matrix every frame is."""
+    low_rank = np.outer([1.0, 2.0], [1.0, 0.3, -0.7])
+    W = SETS["stiefel_rows"][0](low_rank)
+    assert certificate("stiefel_rows", low_rank, W).distance_bound == pytest.approx(2 * math.sqrt(2))
+    assert certificate("stiefel_rows", 0 * low_rank, W).distance_bound < 1e-14
 
 
 QUADRATIC = {
@@ -340,3 +365,11 @@ def test_zero_mean_boxes_where_entries_are_pinned():
     for lo, hi in ((-0.5, 0.8), (0.0, 1.0), (-1.0, 0.0), (0.0, 0.0), (-0.1, 5.0)):
         W = by_rows(zero_mean_box)(V, lo=lo, hi=hi)
         assert certificate("zero_mean_box_rows", V, W, lo=lo, hi=hi).ratio <= 1
+
+
+def test_complex_matrices_are_refused():
+    """A real part alone is no matrix that anybody asked about."""
+    V = normal(2, 3)
+    for pair, named in (((V, V + 1j), "W"), ((V + 0j, V), "V")):
+        with pytest.raises(TypeError, match=f"{named} must be real; got complex128"):
+            certificate("sphere_rows", *pair)

@@ -14,6 +14,8 @@ import flint
 import numpy as np
 from numpy.typing import NDArray
 
+from wnverify.oracles.arrays import real
+
 BITS: Final = 256
 """Working precision where none is given: about 77 decimal digits, so that radii are far below float64's u."""
 
@@ -30,11 +32,12 @@ def precision(bits: int) -> Iterator[None]:
 def ball_matrix(value: Any, name: str = "value") -> flint.arb_mat:
     """The matrix in balls of radius zero; a matrix of balls is handed back as it is.
 
-    ``value`` (n, d) of float64 (or narrower), n, d ≥ 1.  ``ValueError`` for another shape or a non-finite entry.
+    ``value`` (n, d) of float64 (or narrower), n, d ≥ 1.  ``ValueError`` for another shape or a non-finite entry,
+    ``TypeError`` for complex numbers.
     """
     if isinstance(value, flint.arb_mat):
         return value
-    array = np.asarray(value, dtype=np.float64)
+    array = real(value, name)
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(f"{name} must be a matrix (n, d), n, d ≥ 1; got shape {array.shape}")
     wrong = np.argwhere(~np.isfinite(array))

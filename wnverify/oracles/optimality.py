@@ -10,7 +10,8 @@ v − w, less whatever s does not bear where C is unbounded.  gap = e = 0 exactl
 
 *Spheres and frames*: all points of C have the same norm, so a nearest point is one of largest ⟨v, ·⟩, known in closed
 form, and gap = max − ⟨v, w⟩ (for the Stiefel manifold nuclear norm − ⟨V, W⟩).  Where the gap is at least
-(c/2) × squared distance to a nearest point, that distance is at most √(2 gap / c).
+(c/2) × squared distance to a nearest point, that distance is at most √(2 gap / c), plus how far the computed singular
+vectors are from those of V.
 
 A computed W is first moved into C; how far is the feasibility error, and the distance is added.  Rounding bounds of the
 evaluation itself are added to gap, so that ``distance_bound`` holds in exact arithmetic up to the O(u) rounding of the
@@ -26,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from wnverify.oracles.arrays import real
 from wnverify.oracles.ratio import UNIT_ROUNDOFF, ErrorModel, Ratio, gamma, map_model
 from wnverify.oracles.sets import SETS, Matrix, Parameters, Set
 
@@ -37,7 +39,7 @@ class Certificate:
     ``feasibility``: distance to C, against what rounding of W (and of V, where C has an equation on sums) excuses.
     ``optimality``: the gap against that of an answer as good as modelled; passing excludes faults of first order in
     the gap from the model on, of second order (along a smooth boundary of a convex set) from its square root.
-    ``distance_bound``: ‖W − P(V)‖_F is certainly not larger (for spheres and frames: P(V) any nearest point);
+    ``distance_bound``: ‖W − P(V)‖_F is certainly not larger (for spheres and frames: P(V) a nearest point);
     ``bounds`` row by row.
     """
 
@@ -73,7 +75,7 @@ def certificate(set_name: str, V: Any, W: Any, *, dtype: str = "float64", **para
     unless given).  A non-finite W has infinite ratios.
 
     ``ValueError`` for an unknown set or parameter, a missing or impossible one, unequal shapes, a non-finite V, and
-    n > d for ``stiefel_rows``.
+    n > d for ``stiefel_rows``; ``TypeError`` for complex numbers.
 
     >>> certificate("simplex_rows", [[2.0, 0.5]], [[1.0, 0.0]]).distance_bound < 1e-7
     True
@@ -153,7 +155,7 @@ def _judge_convex(kind: Set, V: Matrix, W: Matrix, p: Parameters, relative: floa
 def _judge_by_value(kind: Set, V: Matrix, W: Matrix, p: Parameters, relative: float) -> Judged:
     """V + E, ‖E‖ = model ‖V‖, costs a gap of 2 ‖E‖ ‖W‖ at most, and (c/2) η² where the nearest point moves by η."""
     assert kind.value is not None
-    gap, curvature, steepest = kind.value(V, W, p)
+    gap, curvature, steepest, off = kind.value(V, W, p)
     size, reach = _norm(W, kind), _norm(V, kind)
     with np.errstate(divide="ignore", invalid="ignore"):
         reach = np.where(curvature > 0, reach / curvature, size)
@@ -161,7 +163,7 @@ def _judge_by_value(kind: Set, V: Matrix, W: Matrix, p: Parameters, relative: fl
         second = np.where(curvature > 0, steepest / 2 * eta**2, math.inf)
         distance = np.where(gap > 0, np.sqrt(2 * gap / curvature), 0.0)
     first = 2 * relative * _norm(V, kind) * size
-    distance = np.minimum(distance, 2 * size) + 4 * UNIT_ROUNDOFF["float64"] * size
+    distance = np.minimum(distance + off, 2 * size) + 4 * UNIT_ROUNDOFF["float64"] * size
     return gap, np.minimum(first, second), distance, reach
 
 
@@ -201,7 +203,7 @@ def _checked(set_name: str, parameters: Mapping[str, Any]) -> tuple[Set, Paramet
 
 
 def _matrices(V: Any, W: Any, set_name: str) -> tuple[Matrix, Matrix]:
-    V, W = np.asarray(V, dtype=np.float64), np.asarray(W, dtype=np.float64)
+    V, W = real(V, "V"), real(W, "W")
     if V.shape != W.shape or V.ndim < 2 or 0 in V.shape:
         raise ValueError(f"V and W must have one shape (n, …), no axis empty; got {V.shape} and {W.shape}")
     if not np.isfinite(V).all():

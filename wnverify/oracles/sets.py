@@ -16,21 +16,23 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from wnverify.oracles.ratio import UNIT_ROUNDOFF
+from wnverify.oracles.ratio import UNIT_ROUNDOFF, gamma
 
 Matrix = NDArray[np.float64]
 Parameters = Mapping[str, float]
+Value = tuple[Matrix, Matrix, Matrix, Matrix]
+"""For each block: gap, c, an upper c, and how far the nearest point that they speak of may be from that to V."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Set:
     """``names``: its parameters; ``repair``: W ↦ a point of C.  Convex: ``support`` (Y, W) ↦ X in C with
-    ⟨Y, X⟩ = s(Y), ``dual`` Y ↦ what of it s bears.  Otherwise ``value``: (V, W) ↦ gap, c, and an upper c."""
+    ⟨Y, X⟩ = s(Y), ``dual`` Y ↦ what of it s bears.  Otherwise ``value``: (V, W) ↦ what ``Value`` says."""
 
     names: tuple[str, ...]
     repair: Callable[[Matrix, Parameters], Matrix]
     support: Callable[[Matrix, Matrix, Parameters], Matrix] | None = None
-    value: Callable[[Matrix, Matrix, Parameters], tuple[Matrix, Matrix, Matrix]] | None = None
+    value: Callable[[Matrix, Matrix, Parameters], Value] | None = None
     dual: Callable[[Matrix, Parameters], Matrix] = lambda Y, _: Y
     rows: bool = True
     sums: bool = False
@@ -149,35 +151,55 @@ def _to_zero_mean_sphere(W: Matrix, p: Parameters) -> Matrix:
     return _along(centred, p["radius"], corner, _row_norms(centred))
 
 
-def _sphere_value(V: Matrix, W: Matrix, p: Parameters) -> tuple[Matrix, Matrix, Matrix]:
+def _sphere_value(V: Matrix, W: Matrix, p: Parameters) -> Value:
     """r ‖v‖ − ⟨v, w⟩ = (‖v‖ / 2r) ‖w − r v / ‖v‖‖² for ‖w‖ = r."""
     norms = _row_norms(V)
     c = norms[:, 0] / p["radius"]
-    return c / 2 * ((W - _along(V, p["radius"], W, norms)) ** 2).sum(axis=1), c, c
+    return c / 2 * ((W - _along(V, p["radius"], W, norms)) ** 2).sum(axis=1), c, c, np.zeros(len(V))
 
 
-def _nonneg_sphere_value(V: Matrix, W: Matrix, p: Parameters) -> tuple[Matrix, Matrix, Matrix]:
+def _nonneg_sphere_value(V: Matrix, W: Matrix, p: Parameters) -> Value:
     """The sphere's gap for v₊ = max(v, 0), plus ⟨max(−v, 0), w⟩.
 
     Without a positive entry the nearest points are r e_k with v_k = −m the largest, and the gap is at least m (Σw − r).
     From Σw ≥ r²/w_k with w_k the largest of w, this is at least m (r − w_k) = (m / 2r) ‖w − r e_k‖².
     """
-    gap, c, steepest = _sphere_value(np.maximum(V, 0.0), W, p)
+    gap, c, steepest, off = _sphere_value(np.maximum(V, 0.0), W, p)
     gap = gap + (np.maximum(-V, 0.0) * W).sum(axis=1)
     largest = V.max(axis=1)
     none = largest <= 0
     plain = p["radius"] * largest - (V * W).sum(axis=1)
     at_best = V[np.arange(len(V)), W.argmax(axis=1)] == largest
     c = np.where(none, np.where(at_best, -largest / p["radius"], 0.0), c)
-    return np.where(none, np.maximum(plain, 0.0), gap), c, np.where(none, math.inf, steepest)
+    return np.where(none, np.maximum(plain, 0.0), gap), c, np.where(none, math.inf, steepest), off
 
 
-def _stiefel_value(V: Matrix, W: Matrix, p: Parameters) -> tuple[Matrix, Matrix, Matrix]:
-    """‖V‖_* − ⟨V, W⟩ = Σ (s_i / 2) ‖Wᵀ a_i − b_i‖² for V = Σ s_i a_i b_iᵀ and W Wᵀ = I."""
+def _stiefel_value(V: Matrix, W: Matrix, p: Parameters) -> Value:
+    """‖V‖_* − ⟨V, W⟩ = Σ (s_i / 2) ‖Wᵀ a_i − b_i‖² for V = Σ s_i a_i b_iᵀ and W Wᵀ = I.
+
+    What is computed, A S Bᵀ, is not V.  Let A', B' be the frames nearest to A and B, α = ‖AᵀA − I‖_F ≥ ‖A − A'‖_F, β
+    likewise, V' = A' S B'ᵀ and ε = ‖V − A S Bᵀ‖_F + s_1 (α + β + α β) ≥ ‖V − V'‖_F.  From A to A' and from B to B' the
+    nearest point A'B'ᵀ moves by α + β at most, and for P, P' nearest to V and V' the gaps of both add up to
+
+        ((s_n + s'_n) / 2) ‖P − P'‖_F² ≤ ⟨V, P − P'⟩ + ⟨V', P' − P⟩ = ⟨V − V', P − P'⟩ ≤ ε ‖P − P'‖_F,
+
+    so that ‖P − P'‖_F ≤ 2 ε / (s_n + s'_n), the first of them at least s'_n − ε: of the order u s_1 / s_n.
+    """
     A, s, Bt = np.linalg.svd(V, full_matrices=False)
     gap = float((s / 2 * ((A.T @ W - Bt) ** 2).sum(axis=1)).sum())
     rank = s[-1] > max(V.shape) * UNIT_ROUNDOFF["float64"] * s[0]
-    return np.array([gap]), np.array([s[-1] if rank else 0.0]), s[:1]
+    unit = np.eye(len(s))
+    frames = alpha, beta = _apart(unit, A.T, A), _apart(unit, Bt, Bt.T)
+    epsilon = _apart(V, A * s, Bt) + s[0] * (sum(frames) + alpha * beta)
+    known = s[-1] + max(s[-1] - epsilon, 0.0)
+    off = sum(frames) + (2 * epsilon / known if known > 0 else math.inf if epsilon > 0 else 0.0)
+    return np.array([gap]), np.array([s[-1] if rank else 0.0]), s[:1], np.array([off])
+
+
+def _apart(X: Matrix, L: Matrix, R: Matrix) -> float:
+    """At least ‖X − L R‖_F for a rounded L: γ_{k+2} for k products, their factor and the difference is added."""
+    rounding = gamma(L.shape[1] + 2, UNIT_ROUNDOFF["float64"]) * (np.abs(X) + np.abs(L) @ np.abs(R))
+    return float(np.linalg.norm(np.abs(X - L @ R) + rounding))
 
 
 def _to_stiefel(W: Matrix, p: Parameters) -> Matrix:
