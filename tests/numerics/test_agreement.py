@@ -1,6 +1,7 @@
 """The numerics of the methods: what is right passes, what loses digits or breaks is noticed."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -10,9 +11,12 @@ from wnverify.finding import Finding, Verdict, dumps, seed_of, unique
 from wnverify.methods.centred_weight_normalization.pytorch import centre_and_normalize_rows
 from wnverify.methods.orthogonal_weight_normalization.pytorch import orthogonalize_rows
 from wnverify.methods.weight_normalization.pytorch import normalize_rows
-from wnverify.numerics import matrices
+from wnverify.numerics import agreement, matrices
 from wnverify.numerics.agreement import numerics
 from wnverify.numerics.forms import judged
+from wnverify.numerics.judge import subject_of
+from wnverify.numerics.matrices import Typed
+from wnverify.numerics.sensitivity import Analytic
 
 ALL = [method.id for method in judged()]
 IDS = ["weight_normalization", "centred_weight_normalization", "orthogonal_weight_normalization"]
@@ -189,10 +193,38 @@ def test_the_radius_of_the_proof_is_above_every_error_seen():
     """r of the enclosure is an upper bound of the distance to a far more precise computation of the same."""
     found = judged(PLAIN, None)["agreement.enclosure/float32"]
     r = found.routes[0].figures["r"]
-    assert f"r = {r:.2g}" in found.message
+    printed = float(re.search("within r = (\\S+) ", found.message)[1])
+    assert r <= printed <= 1.1 * r
     for case in list(matrices.typed("float32", 0, quick=True))[:3]:
         exact = case.V / np.sqrt((case.V.astype(np.longdouble) ** 2).sum(axis=1, keepdims=True))
         assert np.abs(normalize_rows(torch.tensor(case.V).float()).double().numpy() - exact).max() <= r
+
+
+def test_the_distance_of_a_gradient_is_that_of_the_farthest_block():
+    """A row of which the model excuses more may be the farthest off while another has the worst ratio."""
+    V = matrices.normal(2, 6, seed=0) + np.array([[1e4], [0.0]])
+    case, model = Typed("large mean", V, matrices.normal(2, 6, seed=1)), Analytic(CENTRED)
+    sigma, _ = matrices.smallest(CENTRED, V)
+    error = np.array([[1e-10], [1e-13]]) * case.A / sigma
+    assert model.gradient(case, error, "float64").relative == pytest.approx(1e-13)
+    assert model.off(case, error, "float64") == pytest.approx(1e-10)
+
+
+@pytest.mark.parametrize("enclosed", [0, 2])
+def test_gradients_that_are_not_enclosed_are_not_said_to_be_near(enclosed, monkeypatch):
+    """The message counts the gradients that balls were around, and is silent about gradients where there are none."""
+    right, seen = agreement._ball_of_gradient, []
+
+    def some(subject, case):
+        seen.append(case)
+        return right(subject, case) if len(seen) <= enclosed else None
+
+    monkeypatch.setattr(agreement, "_ball_of_gradient", some)
+    subject = subject_of(PLAIN, 0, True)
+    found = agreement.enclosure(subject, "float64")
+    assert found.verdict is Verdict.PASS
+    assert found.routes[0].figures["gradients"] == enclosed < found.routes[0].figures["cases"]
+    assert (f"at {enclosed} of them the gradient" in found.message) == (enclosed > 0) == ("gradient" in found.message)
 
 
 def test_an_unknown_method_is_an_error_that_lists_the_known_ones():

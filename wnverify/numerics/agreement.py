@@ -8,6 +8,7 @@ enclosures, which contain the exact result with proof.
 from __future__ import annotations
 
 import dataclasses
+from decimal import ROUND_CEILING, Context
 from typing import Any, Final
 
 from wnverify.finding import Evidence, Finding, Verdict, seed_of
@@ -165,40 +166,56 @@ def enclosure(subject: Subject, dtype: str) -> Finding:
     """Values and gradients of both implementations against balls that provably contain the exact ones."""
     balls = {case: (_ball(subject, case), _ball_of_gradient(subject, case)) for case in _enclosed(subject, dtype)}
     cases = [case for case, (of_W, _) in balls.items() if of_W is not None]
-    farthest = {"value": 0.0, "gradient": 0.0}
+    of_values: list[float] = []
+    of_gradients: list[float] = []
 
-    def off(case: Typed, value: Any, gradient: Any, kind: str) -> tuple[Matrix, list[Ratio]]:
-        """Entry by entry a proved bound of the error of W; W's and G's in units of what is modelled."""
+    def off(case: Typed, value: Any, gradient: Any, kind: str) -> tuple[Matrix, Matrix | None, Ratio]:
+        """Entry by entry a proved bound of the error of W, and of G where it is enclosed and can be judged; the worse
+        of both in units of what is modelled."""
         ball, ball_of_gradient = balls[case]
         of_W = distance(ball, value())
-        ratios = [subject.model.value(case, of_W, kind)]
-        if ball_of_gradient is not None and subject.model.excused_gradient(case, kind) < UNDECIDED_FROM:
-            ratios.append(subject.model.gradient(case, distance(ball_of_gradient, gradient()), kind))
-        return of_W, ratios
+        ratio = subject.model.value(case, of_W, kind)
+        if ball_of_gradient is None or not subject.model.excused_gradient(case, kind) < UNDECIDED_FROM:
+            return of_W, None, ratio
+        of_G = distance(ball_of_gradient, gradient())
+        return of_W, of_G, max(ratio, subject.model.gradient(case, of_G, kind), key=lambda each: each.value)
 
     def of_reference(case: Typed) -> Ratio:
         V, A = case.V, case.A
-        _, ratios = off(case, lambda: subject.map.reference(V), lambda: _vjp(subject, V, A), "float64")
-        return max(ratios, key=lambda ratio: ratio.value)
+        return off(case, lambda: subject.map.reference(V), lambda: _vjp(subject, V, A), "float64")[-1]
 
     def of_implementation(case: Typed) -> Ratio:
         V, A = case.V, case.A
-        of_W, ratios = off(case, lambda: subject.value(V, dtype), lambda: subject.gradient(V, A, dtype), dtype)
-        farthest["value"] = max(farthest["value"], float(of_W.max()))
-        farthest["gradient"] = max(farthest["gradient"], *(ratio.relative for ratio in ratios[1:]), 0.0)
-        return max(ratios, key=lambda ratio: ratio.value)
+        of_W, of_G, ratio = off(case, lambda: subject.value(V, dtype), lambda: subject.gradient(V, A, dtype), dtype)
+        of_values.append(float(of_W.max()))
+        of_gradients.extend([] if of_G is None else [subject.model.off(case, of_G, dtype)])
+        return ratio
 
     judged = judge(subject, dtype, "enclosure", cases, of_implementation, of=f"PyTorch in {dtype}")
     reference = judge(subject, "float64", "enclosure", cases, of_reference, of="NumPy reference in float64")
-    r, r_gradient = farthest["value"], farthest["gradient"]
-    judged = dataclasses.replace(judged, figures={**judged.figures, "r": r, "r_gradient": r_gradient})
+    r, r_gradient = max(of_values, default=0.0), max(of_gradients, default=None)
     proved = (
-        f"proved at {judged.figures['cases']} inputs: every entry of the {dtype} value lies within r = {r:.2g} of "
-        f"the exact one, the gradient within {r_gradient:.2g} ‖A‖ / σ"
+        f"proved at {len(of_values)} inputs: entries of the {dtype} value lie within r = {_up(r)} of the exact ones"
     )
+    if r_gradient is not None:
+        proved += (
+            f", and at {len(of_gradients)} of them the gradient, block by block, within {_up(r_gradient)} times the "
+            "largest that a cotangent of that size could have by the model"
+        )
+    measured = {"r": r, "r_gradient": r_gradient, "gradients": len(of_gradients)}
+    judged = dataclasses.replace(judged, figures={**judged.figures, **measured})
     asked = "How far, by a proved bound, are value and gradient from the exact ones, and does the model excuse it?"
     message = proved if judged.verdict is reference.verdict is Verdict.PASS else ""
     return finding(subject, "agreement.enclosure", dtype, asked, [judged, reference], cases, message)
+
+
+def _up(bound: float) -> str:
+    """Two digits, rounded up: what is proved stays true as it is printed.
+
+    >>> _up(1.21e-16)
+    '1.3e-16'
+    """
+    return f"{float(Context(prec=2, rounding=ROUND_CEILING).create_decimal(bound)):.2g}"
 
 
 def not_enclosed(subject: Subject, dtype: str) -> Finding:

@@ -22,8 +22,8 @@ gradient may vanish where f nearly does, ½ η δ ‖X‖² is added to σ ‖X�
   than 0.871 ln N / (k − 1) of σ², N entries (J. Kuczyński and H. Woźniakowski, SIAM J. Matrix Anal. Appl. 13 (1992),
   Theorem 3.1): 0.6 of σ² at N = 100, 0.8 at N = 700. ``SAFETY`` = 2 makes up for that. Without a ``vjp`` the Jacobian
   is built column by column, or where it is large (above ``COLUMNS`` entries) its Frobenius norm is taken from random
-  directions, with the quantile of ``oracles.gradients.smallest_of_largest``; a proximal operator of a convex function
-  has σ ≤ 1 (J. J. Moreau, 1965).
+  directions, with the quantile of ``oracles.sketch.least_of_largest``; a proximal operator of a convex function has
+  σ ≤ 1 (J. J. Moreau, 1965).
 * Steps are 2⁻²⁴, shortened until the value moves by less than a hundredth of itself; the reference's rounding is then
   2⁻²⁹ of what is measured.
 * A kink or a jump within reach of rounding shows at steps of 32 u of the dtype under test, to both sides, in random
@@ -47,8 +47,8 @@ from wnverify.numerics import matrices
 from wnverify.numerics.counts import Counts
 from wnverify.numerics.forms import Map, Matrix
 from wnverify.numerics.matrices import Typed
-from wnverify.oracles.gradients import smallest_of_largest
 from wnverify.oracles.ratio import SMALLEST_NORMAL, ErrorModel, Ratio, map_model, unit_roundoff
+from wnverify.oracles.sketch import least_of_largest
 
 STEP: Final = 2.0**-24
 MOVES: Final = 2.0**-7
@@ -101,6 +101,11 @@ class Generic:
         """‖error‖ s ÷ (σ' ‖A‖ × model) of the worst block."""
         unit, scale = self.at(case, dtype).unit, self.largest_gradient(case, dtype)
         return self._worst(error * unit, scale, self._of_gradient(case, dtype), dtype)
+
+    def off(self, case: Typed, error: Matrix, dtype: str) -> float:
+        """The largest ‖error‖ s ÷ (σ' ‖A‖) of a block, nothing taken off."""
+        unit, scale = self.at(case, dtype).unit, self.largest_gradient(case, dtype)
+        return float(_quotient(self.norms(error * unit), scale).max())
 
     def largest_gradient(self, case: Typed, dtype: str) -> Matrix:
         """σ' ‖A‖ in units of s, block by block: the largest that the gradient could be for a cotangent of A's size."""
@@ -198,7 +203,7 @@ class Generic:
             self.norms(self._difference(self.map.reference, V, unit, self._unit_vectors(V.shape, k), step))
             for k in range(SAMPLES)
         ]
-        sure: Matrix = np.max(seen, axis=0) * math.sqrt(V.size) / smallest_of_largest(SAMPLES)
+        sure: Matrix = np.max(seen, axis=0) * math.sqrt(V.size) / least_of_largest(SAMPLES)
         return sure
 
     def _bend(self, case: Typed, at: Sensitivity, dtype: str) -> Matrix:
@@ -336,6 +341,14 @@ class Analytic:
 
     def gradient(self, case: Typed, error: Matrix, dtype: str) -> Ratio:
         return matrices.backward_ratio(self.id, case, error, dtype)
+
+    def off(self, case: Typed, error: Matrix, dtype: str) -> float:
+        """The largest ‖error‖ σ ÷ ‖A‖ of a block."""
+        sigma, _ = matrices.smallest(self.id, case.V)
+        return float(_quotient(self._norms(error * sigma), self._norms(case.A)).max())
+
+    def _norms(self, X: Matrix) -> Matrix:
+        return matrices.norms(X.reshape(1, -1) if self.mixes else X)
 
     def of_backward(self, case: Typed) -> ErrorModel:
         _, kappa = matrices.smallest(self.id, case.V)

@@ -129,10 +129,10 @@ def rounding_noise(f: Callable[[Tensor], Tensor], x: Tensor, *, seed: int) -> fl
     noise = 8 * 2.0**-53 * size
     for step in NOISE_STEPS:
         # To one side of the point: a jump at the point itself is no noise.
-        ends = _value(f, x + step * direction), _value(f, x + 8 * step * direction)
+        ends = value_at(f, x + step * direction), value_at(f, x + 8 * step * direction)
         if ends[0] is None or ends[1] is None or _norm(ends[1] - ends[0]) > HARDLY * size:
             break
-        between = [value for k in range(2, 8) if (value := _value(f, x + k * step * direction)) is not None]
+        between = [value for k in range(2, 8) if (value := value_at(f, x + k * step * direction)) is not None]
         if len(between) < 6:
             break
         table, sigma = torch.stack([ends[0], *between, ends[1]]), []
@@ -164,11 +164,11 @@ def _refuse_singular_point(best: Tensor, error: float, jumps: list[float], bends
 
 def _two_sided(f: Callable[[Tensor], Tensor], x: Tensor, e: Tensor, step: float) -> tuple[Tensor, Tensor] | None:
     """f(x + s e) and f(x − s e); None where one has no value."""
-    above, below = _value(f, x + step * e), _value(f, x - step * e)
+    above, below = value_at(f, x + step * e), value_at(f, x - step * e)
     return None if above is None or below is None else (above, below)
 
 
-def _value(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor | None:
+def value_at(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor | None:
     """f(x); None where it raises or is not finite."""
     try:
         value = f(x)

@@ -8,12 +8,14 @@ K differences and L backward passes give K·L entries of a sketch of ΔJ = J_wri
 E ⟨a, ΔJ e⟩² = ‖ΔJ‖²_F, whence an estimate of the relative error of the whole Jacobian, and an interval:
 
 * below: by Markov's inequality on the mean square, ‖ΔJ‖_F ≥ √(mean/20) with probability ≥ 95 %;
-* above: |⟨a, ΔJ e⟩| ≥ x_L x_K ‖ΔJ‖_F for the best of the pairs with probability ≥ 95 %, where x_K is the 2.5 %
-  quantile of the largest of K absolute normals.  A quadratic form Σ w_i g_i² with Σ w_i = 1 has its heaviest lower
-  tail at one single weight, below 1.53 (G. J. Székely and N. K. Bakirov, Probab. Theory Relat. Fields 126 (2003)),
-  so this holds for every ΔJ, also one that is wrong in a single entry.
+* above: |⟨a, ΔJ e⟩| ≥ x_L y_K ‖ΔJ‖_F for the best of the pairs with probability ≥ 95 %, where y_K ‖ΔJ‖_F is what
+  the largest of K ‖ΔJ e_k‖ is at least (``sketch.least_of_largest``) and x_L the 2.5 % quantile of the largest of L
+  absolute normals: given the e_k, ⟨a, ΔJ e⟩ is normal.  This holds for every ΔJ, also one that is wrong in one entry;
+* ‖J‖_F, to which both are relative, is known from its K differences: √(mean ‖J e_k‖²) is at least a ‖J‖_F and at most
+  b ‖J‖_F, each with probability ≥ 97.5 % (``sketch.norm_between``).
 
-The same quantile gives the power: the smallest relative error of the Jacobian that this run would have noticed.
+Each end of the interval is therefore right with probability ≥ 92.5 %.  The same numbers give the power: the smallest
+relative error of the Jacobian that this run would have noticed.
 Tangents have rows at the size of the weight's rows, so that errors are relative to the Jacobian with its columns scaled
 that way.
 Structured probes (radial, all-ones, one row, extreme entries) look where random ones are diluted.
@@ -28,8 +30,15 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from wnverify.oracles.differences import Difference, NotDifferencedError, directional_difference, rounding_noise
+from wnverify.oracles.differences import (
+    Difference,
+    NotDifferencedError,
+    directional_difference,
+    rounding_noise,
+    value_at,
+)
 from wnverify.oracles.ratio import REFUTES_FROM, ErrorModel
+from wnverify.oracles.sketch import least_of_largest, norm_between, smallest_of_largest
 
 MARKOV = 20.0
 
@@ -50,6 +59,7 @@ class JacobianReport:
     ``ratio`` is the largest |difference of a pair| ÷ its modelled error; ``relative_error`` the estimate of
     ‖ΔJ‖_F / ‖J‖_F with ``interval``; ``power`` the smallest such error that would have been noticed; ``worst`` names
     the probes of the largest ratio, ``probe`` holds their tensors (cotangent, tangent) and ``values`` the two sides.
+    A single given cotangent is not Gaussian: then ``ratio`` alone says something.
     """
 
     ratio: float
@@ -76,18 +86,6 @@ class JacobianReport:
             "backward": self.values[1],
             "forward_evaluations": self.evaluations,
         }
-
-
-def smallest_of_largest(count: int, miss: float = 0.025) -> float:
-    """x with P(max of ``count`` |N(0,1)| < x) = ``miss``.
-
-    >>> round(smallest_of_largest(8), 2)
-    0.9
-    """
-    if count < 1:
-        raise ValueError(f"count must be at least 1; got {count}")
-    inside = torch.tensor(miss ** (1.0 / count), dtype=torch.float64)
-    return float(torch.special.erfinv(inside)) * math.sqrt(2)
 
 
 def row_scales(x: Tensor) -> Tensor:
@@ -254,18 +252,20 @@ def sensitivity(g: Callable[[Tensor], Tensor], x: Tensor, *, seed: int, samples:
 
     δ has rows at the size of x's, or with ``whole`` all at the size of x: what a decomposition of the whole of x
     loses, as no backward stable one is more accurate than ‖x‖.  Random δ is what rounding is; the largest of
-    ``samples`` is returned.  Infinity where ``g`` leaves its domain under so small a change.
+    ``samples`` is returned.  Infinity where ``g`` leaves its domain under so small a change: raises what a map raises
+    there, or is not finite.
     """
     changes, base = _responses(g, x, seed, samples, whole)
     size = float(torch.linalg.vector_norm(base))
-    if size == 0:
-        return 1.0
-    largest = float(changes.reshape(samples, -1).norm(dim=1).max()) / size
-    return largest if math.isfinite(largest) else math.inf
+    largest = float(changes.reshape(samples, -1).norm(dim=1).max())
+    return 1.0 if size == 0 else largest / size if size < math.inf else math.inf
 
 
 def row_sensitivity(g: Callable[[Tensor], Tensor], x: Tensor, *, seed: int, samples: int = 6) -> Tensor:
-    """For each row of ``g(x)``: the largest ‖change of the row‖ ÷ ‖δ‖/‖x‖ under small random δ (not relative)."""
+    """For each row of ``g(x)``: the largest ‖change of the row‖ ÷ ‖δ‖/‖x‖ under small random δ (not relative).
+
+    Infinity where ``g`` leaves its domain, as in ``sensitivity``.
+    """
     changes, _ = _responses(g, x, seed, samples)
     largest: Tensor = changes.flatten(2).norm(dim=2).amax(0)
     return largest
@@ -274,12 +274,13 @@ def row_sensitivity(g: Callable[[Tensor], Tensor], x: Tensor, *, seed: int, samp
 def _responses(
     g: Callable[[Tensor], Tensor], x: Tensor, seed: int, samples: int, whole: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """((g(x + s δ_k) − g(x)) / s for each k, g(x)), s = 1e-7."""
+    """((g(x + s δ_k) − g(x)) / s for each k, infinite where there is none, g(x)), s = 1e-7."""
     generator = torch.Generator().manual_seed(seed)
     base, step = g(x), 1e-7
     scale = x.square().mean().sqrt() if whole else row_scales(x)
-    moved = [g(x + step * scale * _randn(x, generator)) - base for _ in range(samples)]
-    return torch.stack(moved) / step, base
+    values = [value_at(g, x + step * scale * _randn(x, generator)) for _ in range(samples)]
+    moved = [torch.full_like(base, math.inf) if value is None else value - base for value in values]
+    return torch.stack(moved).nan_to_num(math.inf, math.inf, -math.inf) / step, base
 
 
 def _noise(along: Callable[[Tensor], Tensor], x: Tensor, output: Tensor, seed: int, noises: Noises | None) -> float:
@@ -352,23 +353,33 @@ def _compare(
     row, column = divmod(flat, ratios.shape[1])
     pairs_l, pairs_k = min(gaussian, len(cotangent_probes)), min(gaussian, len(directions))
     block, excused = miss[:pairs_l, :pairs_k], bound[:pairs_l, :pairs_k]
-    jacobian = max(float(expected[:pairs_l, :pairs_k].square().mean().sqrt()), around) or math.inf
-    mean = float(block.square().mean().sqrt())
-    sure = smallest_of_largest(pairs_l) * smallest_of_largest(pairs_k)
+    jacobian = max(_root_mean_square(expected[:pairs_l, :pairs_k]), around)
+    least, most = (max(size, around) for size in norm_between(d[:pairs_k].norm(dim=1), errors[:pairs_k]))
+    mean = _root_mean_square(block)
+    sure = smallest_of_largest(pairs_l) * least_of_largest(pairs_k)
+
+    def relative(error: float, size: float) -> float:
+        # To the Jacobian of a map that stands still nothing is relative: the ratio decides alone.
+        return 0.0 if jacobian == 0 else error / size if size > 0 else math.inf
+
     return JacobianReport(
         ratio=float(ratios.max()),
-        relative_error=mean / jacobian,
+        relative_error=relative(mean, jacobian),
         # What the differences and rounding may have done is taken off below and added above.
         interval=(
-            max(0.0, mean - float(excused.square().mean().sqrt())) / math.sqrt(MARKOV) / jacobian,
-            float((block + excused).max()) / sure / jacobian,
+            relative(max(0.0, mean - _root_mean_square(excused)) / math.sqrt(MARKOV), most),
+            relative(float((block + excused).max()) / sure, least),
         ),
-        power=float(excused.max()) / sure / jacobian,
+        power=relative(float(excused.max()) / sure, least),
         worst=(cotangent_probes[row][0], directions[column][0]),
         values=(float(expected[row, column]), float(observed[row, column])),
         probe=(cotangent_probes[row][1], directions[column][1]),
         evaluations=sum(difference.evaluations for difference in differences),
     )
+
+
+def _root_mean_square(x: Tensor) -> float:
+    return float(x.square().mean().sqrt())
 
 
 def _randn(like: Tensor, generator: torch.Generator) -> Tensor:
