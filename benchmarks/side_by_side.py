@@ -132,7 +132,8 @@ def measure(contenders: Sequence[Contender], turns: int = 7) -> dict[str, Times]
         for each in contenders:
             processes[each.name].call(_prepare, each.make)
             try:
-                first, again, peaks[each.name] = processes[each.name].call(_first, limit=each.limit)
+                first, peaks[each.name] = processes[each.name].call(_first, limit=each.limit)
+                again = first if first > LONG else processes[each.name].call(_turn, 1, limit=each.limit)
             except TooSlowError:
                 found[each.name] = Times([each.limit * each.scale], cut=True)
                 continue
@@ -182,12 +183,10 @@ def _prepare(make: Callable[[], Callable[[], Any]]) -> None:
     _STEP[:] = [make()]
 
 
-def _first() -> tuple[float, float, float]:
-    """Seconds of the first run, of a second one (where the first is short), and the memory above that before."""
+def _first() -> tuple[float, float]:
+    """Seconds of the first run, and the memory above that before."""
     before = _resident()
-    first = turn_of(_STEP[0], 1)
-    again = first if first > LONG else turn_of(_STEP[0], 1)
-    return first, again, max(0.0, _peak() - before)
+    return turn_of(_STEP[0], 1), max(0.0, _peak() - before)
 
 
 def _turn(calls: int) -> float:

@@ -208,3 +208,27 @@ def test_checkpoints_are_kept_for_resume_alone(resume, monkeypatch, tmp_path):
     assert cli.main(words) == 130
     assert cli.main([*words, *(["--resume"] if resume else [])]) == 130
     assert seen == [False, resume]
+
+
+def test_a_run_is_not_resumed_with_other_data(monkeypatch, tmp_path, capsys):
+    """A changed file in the data's directory makes it another run: nothing finished of the old one is taken over."""
+    from wnverify.runner import RunResult
+
+    for file in (*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"):
+        (tmp_path / f"{file}.bin").write_bytes(b"\x03" + PIXELS)
+    journals = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        runner,
+        "run",
+        lambda items, journal, **given: (
+            journals.append(journal.path.name) or RunResult(findings=[], timing={}, interrupted=True)
+        ),
+    )
+    words = ["train", "l1inf.figure4", "--scale", "paper", "--quiet", "--data", ".", "--resume"]
+    assert [cli.main(words), cli.main(words)] == [130, 130]
+    capsys.readouterr()
+    (tmp_path / "data_batch_3.bin").write_bytes(b"\x04" + PIXELS)
+    assert cli.main(words) == 130
+    assert "nothing to resume" in capsys.readouterr().err
+    assert journals[0] == journals[1] != journals[2]

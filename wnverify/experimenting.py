@@ -47,14 +47,14 @@ def train(arguments: argparse.Namespace) -> int:
     if not arguments.names:
         raise ValueError("NAME must be given: experiments by id or pattern, see train --list")
     asked = chosen(arguments.names)
-    _check(asked, arguments)
+    read = _check(asked, arguments)
     told: dict[str, Json] = {"names": list(arguments.names), "scale": arguments.scale, "seeds": arguments.seeds}
     if arguments.seed:
         told["seed"] = arguments.seed
     if arguments.device != "cpu":
         told["device"] = arguments.device
     command = f"experiments.{arguments.scale}" if arguments.device == "cpu" else ON_DEVICE
-    with journal_of(command, told, arguments) as journal:
+    with journal_of(command, {**told, "data": read}, arguments) as journal:
         folder = journal.path.with_suffix("")
         if not arguments.resume and folder.exists():
             shutil.rmtree(folder)
@@ -165,8 +165,9 @@ def elsewhere(found: Sequence[Finding], device: str) -> list[Finding]:
     ]
 
 
-def _check(asked: Sequence[Experiment], arguments: argparse.Namespace) -> None:
-    """Everything that can be known to be wrong before the first run."""
+def _check(asked: Sequence[Experiment], arguments: argparse.Namespace) -> dict[str, Json]:
+    """Everything that can be known to be wrong before the first run; the digests of what is read, by name."""
+    read: dict[str, Json] = {}
     for experiment in asked:
         if arguments.scale not in experiment.scales:
             scales = ", ".join(name for name in SCALES if name in experiment.scales)
@@ -182,11 +183,13 @@ def _check(asked: Sequence[Experiment], arguments: argparse.Namespace) -> None:
             raise ValueError(f"--data must be a directory; got {arguments.data!r}")
         for name, experiment in wanted.items():
             if sources.SOURCES[name].reads:
-                sources.load(name, arguments.data, **experiment.scales[arguments.scale].options)
+                options = experiment.scales[arguments.scale].options
+                read[name] = sources.load(name, arguments.data, **options).digest()
         if any(experiment.by_policy(arguments.scale) for experiment in asked):
-            policies.pairs(arguments.data)
+            read[policies.FILE] = [*policies.pairs(arguments.data)]
     if arguments.device != "cpu":
         _check_device(arguments.device)
+    return read
 
 
 def _check_device(device: str) -> None:

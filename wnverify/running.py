@@ -224,7 +224,7 @@ def journal_of(command: str, key: Json, arguments: argparse.Namespace, path: Pat
         others = sorted(other.name for other in JOURNALS.glob(f"{command}-*.jsonl"))
     known = path.exists()
     if arguments.resume and not known:
-        there = f"; there is {', '.join(others)}, of other arguments or other code" if others else ""
+        there = f"; there is {', '.join(others)}, of other arguments, data or code" if others else ""
         print(f"nothing to resume: there is no {path}{there}", file=sys.stderr)
     with Journal(path, {"command": command, "digest": digest}, resume=arguments.resume and known) as journal:
         if journal.discarded:

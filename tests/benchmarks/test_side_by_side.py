@@ -95,6 +95,13 @@ def test_one_that_takes_too_long_is_stopped_and_known_by_its_limit():
     assert made.value == pytest.approx(0.2 * 3.0 / found["ours"].median)
 
 
+def test_the_limit_is_that_of_one_call():
+    """A contender whose first two calls together are longer than the limit, and neither by itself, is timed."""
+    found = measure([contender("slow", 0.8, limit=1.1)], 1)["slow"]
+    assert not found.cut
+    assert 0.75 < found.median < 1.1
+
+
 def test_a_part_of_the_work_is_multiplied_and_the_end_is_told():
     """``scale`` multiplies the seconds; ``tell`` is asked in the contender's process."""
     found = measure([contender("once", tell=told), contender("a thousand", scale=1000.0)], 1)

@@ -1,12 +1,15 @@
 """Readers of the published formats, on tiny files written in them; damaged files are told by file and byte."""
 
 import gzip
+import inspect
+import os
 import struct
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from wnverify.experiments.data.augmentation import scaling_of
 from wnverify.experiments.data.cifar import PIXELS
 from wnverify.experiments.data.folders import ImageFiles
 from wnverify.experiments.data.samples import DataError, subset
@@ -175,6 +178,35 @@ def test_folders_must_agree(photos):
     (photos / "train" / "eel").mkdir()
     with pytest.raises(DataError, match="train/eel must hold images"):
         load("image_folders", photos)
+
+
+def test_what_is_done_to_pictures_beside_the_papers_is_said(photos):
+    """The square that windows are cut from, the one that is tested on, and what channels are scaled by."""
+    square, scaled = load("image_folders", photos, size=8).decided
+    assert "its central square, resized to 8 pixels" in square
+    assert "the first 10,000 training images" in scaled
+    assert inspect.signature(scaling_of).parameters["most"].default == 10_000
+
+
+def test_data_are_told_apart_by_content(mnist):
+    """The same files have the same digest wherever they lie; one pixel, or one label, makes another."""
+    digests = [load("mnist", mnist).digest() for _ in range(2)]
+    for name in ("train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):
+        path = mnist / name
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([(content[-1] + 1) % 10]))
+        digests.append(load("mnist", mnist).digest())
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3
+
+
+def test_pictures_are_told_apart_by_their_files(photos):
+    """A file that was written anew makes other data, without reading them all; so does another size of image."""
+    first, again, larger = (load("image_folders", photos, size=size).digest() for size in (8, 8, 10))
+    path = sorted(photos.rglob("*.png"))[0]
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
+    assert first == again
+    assert len({first, larger, load("image_folders", photos, size=8).digest()}) == 3
 
 
 def test_faces_to_test_on_are_drawn_from_all(photos):

@@ -60,6 +60,21 @@ def test_seeds_and_names_draw_apart():
     assert same[0] == same[1] != load("regression", seed=6).train.take([0])[1][0]
 
 
+@pytest.mark.parametrize("name", ["regression", "classification"])
+def test_each_fold_is_of_samples_of_its_own(name):
+    """A run trains on nine tenths of what its seed draws and is scored on the rest; two runs share no sample."""
+    runs = [load(f"{name}_folds", seed=seed) for seed in (0, 3, 13)]
+    rows = [[part.take(range(len(part)))[0] for part in (run.train, run.test)] for run in runs]
+    assert [(len(train), len(test)) for train, test in rows] == [(450, 50)] * 3
+    whole = load(name, seed=3).train.take(range(500))[0]
+    assert (rows[1][1] == whole[3::10]).all()
+    assert (np.sort(np.concatenate(rows[1])[:, 0]) == np.sort(whole[:, 0])).all()
+    firsts = np.concatenate([part[:, 0] for pair in rows for part in pair])
+    assert len(np.unique(firsts)) == len(firsts)
+    with pytest.raises(ValueError, match="folds must be at least 2 and at most the 500 samples; got 0"):
+        load(f"{name}_folds", folds=0)
+
+
 def test_digits_are_split_by_class():
     """A quarter of each class tests; nothing is in both parts, nothing lost."""
     data = embedded.digits(seed=4)

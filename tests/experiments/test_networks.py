@@ -11,7 +11,7 @@ from wnverify.experiments.networks.blocks import GlobalMean
 from wnverify.experiments.networks.dgcnn import EdgeConvolution, nearest
 from wnverify.experiments.networks.perceptrons import perceptron
 from wnverify.experiments.networks.residual import Padded, resnet, wide_resnet
-from wnverify.experiments.networks.table import NETWORKS, build, parameters
+from wnverify.experiments.networks.table import NETWORKS, build
 
 SMALL = {"mnist": (1, 8, 8), "cloud": (3, 24), "image": (3, 16, 16)}
 LARGEST = ("wrn_28_10", "resnet_50")
@@ -42,6 +42,10 @@ def seen(model, x):
     return out
 
 
+def parameters(model):
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
 @pytest.mark.parametrize("name", [name for name, row in NETWORKS.items() if row.published])
 def test_parameter_counts_are_the_published_ones(name):
     """The count agrees with the published one to its last digit, rounded or cut off."""
@@ -60,10 +64,8 @@ def counted(channels, kernels, linear, bias_free=True):
 
 def test_plain_networks_have_the_weights_that_their_lists_give():
     """Counted by hand from channels and kernel sizes."""
-    a = [3, 64, 128, 256, 256, 512, 512, 512, 512]
     d = [3, 64, 64, 128, 128, 256, 256, 256, *[512] * 6]
     nine = [3, *[64] * 3, *[128] * 3, *[256] * 3]
-    assert parameters(build("vgg_a")) == counted(a, [3] * 8, 10)
     assert parameters(build("vgg_16")) == counted(d, [3] * 13, 10)
     assert parameters(build("vgg_16_large")) == counted(d, [21, 21, *[3] * 11], 10)
     assert parameters(build("cnn9")) == counted(nine, [3] * 9, 10)
@@ -76,7 +78,6 @@ def test_plain_networks_have_the_weights_that_their_lists_give():
         ("mlp_100_50_20", (500, 100, 50, 20, 2)),
         ("mlp_900", (784, 900, 10)),
         ("mlp_6x128", (784, *[128] * 5, 10)),
-        ("mlp_6x128_hidden", (784, *[128] * 6, 10)),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -92,9 +93,7 @@ def test_perceptrons_have_the_printed_widths(name, widths):
     ("name", "main", "last"),
     [
         ("cnn9", 10, (256, 8, 8)),
-        ("vgg_a", 9, (512, 2, 2)),
         ("vgg_16", 14, (512, 2, 2)),
-        ("resnet_56", 56, (64, 8, 8)),
         ("resnet_110", 110, (64, 8, 8)),
         ("wrn_28_10", 28 - 3 + 1, (640, 8, 8)),
     ],

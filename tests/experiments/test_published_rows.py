@@ -12,6 +12,7 @@ from torch import nn
 from wnverify.experiments.data.samples import Arrays
 from wnverify.experiments.data.sources import SOURCES, load
 from wnverify.experiments.experiment import SCALES, Expectation, Experiment, Scale, Variant
+from wnverify.experiments.listing import all_experiments
 from wnverify.experiments.networks.table import NETWORKS, build
 from wnverify.experiments.published.cwo_tables import TABLE1, TABLE2, TABLE3, TABLE4, Setting
 from wnverify.experiments.published.on_digits import CONVOLUTIONS
@@ -43,6 +44,13 @@ def test_every_row_has_settings(experiment):
             assert {repr(dataclasses.replace(run, seed=0)) for run in runs} == {repr(runs[0])}
             for name in filter(None, runs[0].method.split("+")):
                 assert find(name).kind != "out of scope"
+
+
+def test_every_network_and_every_source_is_used():
+    """By a row of an experiment at some scale: what nobody trains is not kept."""
+    every = [(e, scale, v) for e in all_experiments().values() for scale in e.scales.values() for v in e.variants]
+    assert {e.of(v, scale, 0).network for e, scale, v in every} == set(NETWORKS)
+    assert {scale.data for _, scale, _ in every} == set(SOURCES)
 
 
 def kind_of(settings):

@@ -158,10 +158,14 @@ def test_a_weight_spoilt_by_the_last_step_of_an_epoch_is_no_record(digits, tmp_p
 
 
 def test_a_checkpoint_of_another_run_is_refused(digits, tmp_path):
-    """Other settings, a truncated file, a foreign file."""
+    """Other settings, other data of the same shape, a truncated file."""
     train(small(epochs=1), digits, folder=tmp_path)
     with pytest.raises(CheckpointError, match="other settings"):
         train(small(epochs=2), digits, folder=tmp_path, resume=True)
+    x, y = digits.train.take(range(400))
+    other = dataclasses.replace(digits, train=Arrays(np.where(np.arange(400)[:, None, None, None] == 7, 0, x), y))
+    with pytest.raises(CheckpointError, match="or data"):
+        train(small(epochs=1), other, folder=tmp_path, resume=True)
     path = tmp_path / checkpoints.NAME
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(CheckpointError, match="truncated or no checkpoint"):

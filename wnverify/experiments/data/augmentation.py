@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wnverify.experiments.data.policies import by_policy
-from wnverify.experiments.data.samples import Policy, Samples
+from wnverify.experiments.data.samples import SCALED_BY, Policy, Samples
 
 Batch = NDArray[Any]
 Change = Callable[[Batch, np.random.Generator], Batch]
@@ -150,7 +150,7 @@ class Scaling:
         return ((x - self.mean.reshape(shape)) / self.deviation.reshape(shape)).astype(np.float32)
 
 
-def scaling_of(samples: Samples, most: int = 10_000) -> Scaling:
+def scaling_of(samples: Samples, most: int = SCALED_BY) -> Scaling:
     """The mean and standard deviation of each channel over the (first ``most``) training images.
 
     A channel without spread keeps its scale.

@@ -7,12 +7,13 @@ that a batch has one shape; random cropping belongs to ``augmentation``.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from wnverify.experiments.data.files import directory, listed
-from wnverify.experiments.data.samples import DataError, Dataset
-from wnverify.finding import seed_of
+from wnverify.experiments.data.samples import SCALED_BY, DataError, Dataset
+from wnverify.finding import dumps, seed_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,6 +45,16 @@ class ImageFiles:
         return np.stack(images) if images else np.zeros((0, CHANNELS[self.mode], self.size, self.size), np.uint8), (
             self.labels[chosen]
         )
+
+    def digest(self) -> str:
+        """SHA-256 of every file's folder, name, size and time of change, of labels, mode and size of the images."""
+        known = [(path.parent.name, path.name, *_changed(path)) for path in self.paths]
+        return hashlib.sha256(dumps([known, self.labels.tolist(), self.size, self.mode]).encode()).hexdigest()
+
+
+def _changed(path: Path) -> tuple[int, int]:
+    state = path.stat()
+    return state.st_size, state.st_mtime_ns
 
 
 def read(path: Path, size: int, mode: str = "RGB") -> NDArray[Any]:
@@ -87,6 +98,12 @@ def image_folders(path: str | Path, size: int = 224) -> Dataset:
         _files(test, classes, size, "RGB"),
         shape=(3, size, size),
         classes=len(classes),
+        decided=(
+            f"an image is its central square, resized to {size} pixels: random windows are cut out of that, not out of "
+            "the whole image, and the whole of it is tested on, where the usual protocol cuts 224 pixels out of 256",
+            f"channels are scaled by the first {SCALED_BY:,} training images at most, those of the first classes by "
+            "name",
+        ),
     )
 
 

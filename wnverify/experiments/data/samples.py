@@ -6,8 +6,11 @@ Images are (count, channels, height, width) in uint8 until a batch is taken; eve
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+from wnverify.finding import dumps
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     Indices = Sequence[int] | NDArray[np.int64]
 
 TASKS: Final = ("regression", "classification")
+SCALED_BY: Final = 10_000
+"""Training images by whose mean and deviation all are scaled, the first of them."""
 
 
 class DataError(ValueError):
@@ -43,6 +48,10 @@ class Samples(Protocol):
         """Inputs (count, …), float32 or uint8, and targets (count,), float32 or int64, of these samples."""
         ...
 
+    def digest(self) -> str:
+        """The same for the same samples alone, as far as can be told without reading what is read when it is taken."""
+        ...
+
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Arrays:
@@ -64,6 +73,16 @@ class Arrays:
         chosen = np.asarray(indices, dtype=np.int64)
         return self.x[chosen], self.y[chosen]
 
+    def digest(self) -> str:
+        """SHA-256 of every number."""
+        import numpy as np
+
+        found = hashlib.sha256()
+        for array in (self.x, self.y):
+            found.update(f"{array.dtype} {array.shape} ".encode())
+            found.update(np.ascontiguousarray(array).data)
+        return found.hexdigest()
+
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
@@ -83,6 +102,11 @@ class Dataset:
     @property
     def task(self) -> str:
         return TASKS[0] if self.classes is None else TASKS[1]
+
+    def digest(self) -> str:
+        """SHA-256 of all that a run takes from here: a run goes on with the data that it began with."""
+        told = [self.shape, self.classes, self.policy, self.train.digest(), self.test.digest()]
+        return hashlib.sha256(dumps(told).encode()).hexdigest()
 
 
 def subset(samples: Samples, indices: Indices) -> Arrays:

@@ -20,7 +20,6 @@ REGRESSION_INPUTS: Final = 1000
 REGRESSION_TRAIN, REGRESSION_TEST = 500, 1500
 NONZERO: Final = 100
 COUPLING: Final = 0.2
-PRINTED_INTERVAL: Final = (0.15, 150.0)
 FITTING_INTERVAL: Final = (0.15, 1.5)
 """The interval of β that the printed errors of Table 1 can come from; see the claim L1-51-SCALE."""
 
@@ -105,26 +104,31 @@ def classification(
     )
 
 
-def regression_folds(seed: int, folds: int = FOLDS, drawn: int = 0) -> Dataset:
-    """Fold ``seed`` of the training samples drawn from ``drawn``: the others to train on, this one to be scored on."""
-    return _fold(regression(drawn), seed, folds)
+def regression_folds(seed: int, folds: int = FOLDS) -> Dataset:
+    """One fold of the training samples drawn from ``seed``: the others to train on, this one to be scored on.
+
+    Every seed has samples of its own, for folds of the same ones share what they are trained on: no two of their
+    scores are independent, and no unbiased estimate of the variance of their mean exists (Y. Bengio and Y.
+    Grandvalet, J. Mach. Learn. Res. 5 (2004), 1089-1105).  The expected score is the same.
+    """
+    return _fold(regression(seed), seed, folds)
 
 
-def classification_folds(seed: int, folds: int = FOLDS, drawn: int = 0) -> Dataset:
+def classification_folds(seed: int, folds: int = FOLDS) -> Dataset:
     """As ``regression_folds``, of the classification problem."""
-    return _fold(classification(drawn), seed, folds)
+    return _fold(classification(seed), seed, folds)
 
 
-def _fold(data: Dataset, fold: int, folds: int) -> Dataset:
+def _fold(data: Dataset, seed: int, folds: int) -> Dataset:
     import dataclasses
 
     import numpy as np
 
     from wnverify.experiments.data.samples import subset
 
-    if not 2 <= folds <= len(data.train) or not 0 <= fold < folds:
-        raise ValueError(f"seed must be one of {folds} folds, from 0; got {fold}")
-    scored = np.arange(len(data.train)) % folds == fold
+    if not 2 <= folds <= len(data.train):
+        raise ValueError(f"folds must be at least 2 and at most the {len(data.train)} samples; got {folds}")
+    scored = np.arange(len(data.train)) % folds == seed % folds
     train, test = (subset(data.train, np.flatnonzero(chosen)) for chosen in (~scored, scored))
     return dataclasses.replace(data, name=f"{data.name}_folds", train=train, test=test)
 

@@ -1,4 +1,4 @@
-"""Convolutional networks without branches: the 9-layer CNN of CWO, VGG-A, VGG-16 and its variant with 21 × 21 kernels.
+"""Convolutional networks without branches: the 9-layer CNN of CWO, VGG-16 and its variant with 21 × 21 kernels.
 
 On 32 × 32 images VGG's five poolings leave one position, and one linear layer follows (dropout and the two layers of
 4,096 units are ImageNet's).  That is how the papers' CIFAR experiments are read.
@@ -15,7 +15,6 @@ from wnverify.experiments.networks.blocks import GlobalMean, Unit
 
 POOL: Final = 0
 """In a list of channels: maximum pooling over 2 × 2."""
-VGG_A: Final = (64, POOL, 128, POOL, 256, 256, POOL, 512, 512, POOL, 512, 512, POOL)
 VGG_16: Final = (64, 64, POOL, 128, 128, POOL, 256, 256, 256, POOL, 512, 512, 512, POOL, 512, 512, 512, POOL)
 LARGE_KERNEL: Final = 21
 
@@ -39,11 +38,11 @@ def cnn_digits(shape: Sequence[int], outputs: int) -> nn.Sequential:
     return nn.Sequential(*body, nn.Flatten(), nn.Linear(24 * positions, outputs))
 
 
-def vgg(shape: Sequence[int], outputs: int, plan: Sequence[int] = VGG_16, first_kernels: int = 3) -> nn.Sequential:
-    """3 × 3 layers and poolings as ``plan`` lists; the first two layers with kernels of ``first_kernels``."""
+def vgg(shape: Sequence[int], outputs: int, first_kernels: int) -> nn.Sequential:
+    """Layers and poolings as ``VGG_16`` lists, 3 × 3 but for the first two, which have kernels of ``first_kernels``."""
     channels, seen = shape[0], 0
     layers: list[nn.Module] = []
-    for width in plan:
+    for width in VGG_16:
         if width == POOL:
             layers.append(nn.MaxPool2d(2, ceil_mode=True))
             continue
@@ -52,14 +51,9 @@ def vgg(shape: Sequence[int], outputs: int, plan: Sequence[int] = VGG_16, first_
     return nn.Sequential(*layers, GlobalMean(), nn.Linear(channels, outputs))
 
 
-def vgg_a(shape: Sequence[int], outputs: int) -> nn.Sequential:
-    """Eight convolutions (Simonyan and Zisserman 2015, configuration A) and one linear layer."""
-    return vgg(shape, outputs, VGG_A)
-
-
 def vgg_16(shape: Sequence[int], outputs: int) -> nn.Sequential:
     """Thirteen convolutions (configuration D) and one linear layer."""
-    return vgg(shape, outputs)
+    return vgg(shape, outputs, first_kernels=3)
 
 
 def vgg_16_large(shape: Sequence[int], outputs: int) -> nn.Sequential:

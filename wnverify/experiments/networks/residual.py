@@ -1,4 +1,4 @@
-"""Residual networks: ResNet-56 and -110 for small images, the wide WRN-28-10, ResNet-50 for large ones.
+"""Residual networks: ResNet-110 for small images, the wide WRN-28-10, ResNet-50 for large ones.
 
 Sources: He et al. 2016, *Deep residual learning for image recognition* (section 4.2 for small images, shortcuts A
 without parameters; Table 1 for ResNet-50); Zagoruyko and Komodakis 2016, *Wide residual networks* (Table 1,
@@ -93,11 +93,6 @@ def resnet(shape: Sequence[int], outputs: int, depth: int) -> nn.Sequential:
             layers.append(Basic(channels, width, 2 if width > channels else 1))
             channels = width
     return nn.Sequential(*layers, GlobalMean(), nn.Linear(channels, outputs))
-
-
-def resnet_56(shape: Sequence[int], outputs: int) -> nn.Sequential:
-    """Nine blocks a stage."""
-    return resnet(shape, outputs, 56)
 
 
 def resnet_110(shape: Sequence[int], outputs: int) -> nn.Sequential:

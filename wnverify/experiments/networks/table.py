@@ -18,8 +18,7 @@ class Network:
     """``build``: module:function of (shape, outputs), or hidden layers of a perceptron, with
     biases or without; ``published`` in millions.
 
-    ``shape`` and ``outputs`` are those of the paper; ``counted_at`` is what the published count is for, where it is
-    another number of outputs.
+    ``shape`` and ``outputs`` are those of the paper, for which ``published`` is counted.
     """
 
     id: str
@@ -55,23 +54,7 @@ NETWORKS: Final = {
             reading="six layers: five hidden ones of 128 units and the output",
         ),
         Network(
-            "mlp_6x128_hidden",
-            "DSWN, sec. 4.2.1",
-            (1, 28, 28),
-            10,
-            hidden=(128,) * 6,
-            reading="six hidden layers of 128 units and the output",
-        ),
-        Network(
             "cnn9", "CWO, sec. 4.1.1", (3, 32, 32), 10, f"{_HERE}.plain:cnn9", reading="as printed, layer by layer"
-        ),
-        Network(
-            "vgg_a",
-            "CWN, Fig. 2",
-            (3, 32, 32),
-            10,
-            f"{_HERE}.plain:vgg_a",
-            reading="one linear layer on 32 × 32 images",
         ),
         Network(
             "vgg_16",
@@ -88,15 +71,6 @@ NETWORKS: Final = {
             10,
             f"{_HERE}.plain:vgg_16_large",
             reading="padding 10, so that the image keeps its size",
-        ),
-        Network(
-            "resnet_56",
-            "CWN, Fig. 4",
-            (3, 32, 32),
-            10,
-            f"{_HERE}.residual:resnet_56",
-            published="0.85",
-            source="He et al. 2016, Table 6",
         ),
         Network(
             "resnet_110",
@@ -194,8 +168,3 @@ def build(name: str, shape: Sequence[int] | None = None, outputs: int | None = N
     module, function = row.build.split(":")
     made: Any = getattr(importlib.import_module(module), function)(shape, outputs)
     return started(made, seed)
-
-
-def parameters(model: nn.Module) -> int:
-    """Entries of all parameters, shared ones counted once."""
-    return sum(parameter.numel() for parameter in model.parameters())

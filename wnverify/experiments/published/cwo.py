@@ -34,7 +34,7 @@ from wnverify.experiments.published.cwo_settings import (
     small_rows,
 )
 from wnverify.experiments.published.cwo_tables import METHODS, TABLE1, TABLE2, TABLE5, TABLE6, Accuracies, Setting
-from wnverify.experiments.published.on_digits import expected, with_short_forms
+from wnverify.experiments.published.on_digits import OF_RESNET_50, expected, with_short_forms
 from wnverify.experiments.training.schedules import Schedule
 
 BATCHES: Final = (4, 16, 128)
@@ -232,6 +232,9 @@ def _table_6() -> Experiment:
             "the caption says error rates, the columns accuracies: accuracies they are",
             "100 epochs, for rates fall at 30, 60 and 90; weight decay 1e-4 is the network's own",
             "σ is not printed: 0.4 as for point clouds, growing linearly as in all residual networks",
+            "the augmentation is crops of random area and aspect, as the text has it, and mirroring; what else the "
+            "program has to which it refers (changes of colour and of light) is left out",
+            OF_RESNET_50,
             "rows but the first two are cited from Qiao et al. 2019, with groups of GN as in its paper: 32",
         ),
     )

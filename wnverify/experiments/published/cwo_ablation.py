@@ -90,7 +90,9 @@ def table_3(label: str) -> Experiment:
         expectations=claims,
         decided=(
             "neither: scale-and-bias layers, weights free; centre: weights start on the set, gradients are centred, no "
-            "norm is restored; sphere: unit rows, not centred (c = 1, where both constraints together have c = 2)",
+            "norm is restored; sphere: unit rows, not centred",
+            "the sphere alone has c = 1 and not the paper's c = 2 (section 3.1), which both constraints together have "
+            "here: what a comparison with it shows may be the size of the weights",
             "σ grows linearly with depth (the last rows agree with Table 4)",
             OF_RUNS,
         ),

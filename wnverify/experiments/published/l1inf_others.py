@@ -216,7 +216,7 @@ MATRICES: Final = Experiment(
 
 
 def _folds(name: str, settings: Mapping[str, Any], data: str, limits: tuple[str, ...], figure: str) -> Experiment:
-    """The choice of c by cross-validation: a row for each c, a run for each fold."""
+    """The choice of c by cross-validation: a row for each c, each run a fold."""
     best = {"regression": "0.50", "classification": "0.07"}[name]
     return Experiment(
         id=f"l1inf.choice.{name}",
@@ -241,7 +241,12 @@ def _folds(name: str, settings: Mapping[str, Any], data: str, limits: tuple[str,
                 more=row(NO_LIMIT),
             ),
         ),
-        decided=(UNTOLD, f"{FOLDS} folds of one drawn training set; a run's seed is its fold, k is not told"),
+        decided=(
+            UNTOLD,
+            f"k is not told: {FOLDS}",
+            "each run is one fold of a training set of its own: folds of one set are trained on the same samples, and "
+            "their scores are not independent",
+        ),
     )
 
 

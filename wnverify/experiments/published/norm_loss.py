@@ -23,7 +23,7 @@ from wnverify.experiments.published.norm_loss_settings import (
     rivals,
 )
 from wnverify.experiments.published.norm_loss_tables import OTHER_SCHEDULE, TABLE_1, TABLE_2, TABLE_3, Row
-from wnverify.experiments.published.on_digits import Rows, expected, with_short_forms
+from wnverify.experiments.published.on_digits import OF_RESNET_50, Rows, expected, with_short_forms
 from wnverify.experiments.training.schedules import Schedule
 
 RUNS: Final = 5
@@ -168,7 +168,9 @@ def _table_3() -> Experiment:
             OF_DECAY,
             "the number of epochs is not printed: 90, three stages of 30; one run",
             "batch normalization takes its means over 64 samples in the paper, over all 128 here",
-            "augmentation as in the program that the text refers to: crops of random area and aspect, mirroring",
+            "augmentation and the other settings are those of a program that the text refers to without naming them: "
+            "crops of random area and aspect, mirroring, no dropout",
+            OF_RESNET_50,
         ),
     )
 

@@ -1,4 +1,4 @@
-"""What the papers' experiments on images share: their short forms on the digits, and the convolutions of a network.
+"""What the papers' experiments on images share: their short forms on the digits, and what is known of networks.
 
 The short forms keep the methods of a table and give every row the same network, data, epochs, batch and rate, save
 where a table is about one of these.  They say whether a claim can be seen on a small problem, not what the paper
@@ -27,6 +27,10 @@ CONVOLUTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "dgcnn": ("edges.*.body.0", "joined.0"),
 }
 """Network → patterns of the names of its convolutions, for methods that leave linear layers as they are."""
+OF_RESNET_50: Final = (
+    "a bottleneck of ResNet-50 has its stride in the 3 × 3 layer, as later programs do; the network's own paper has it "
+    "in the 1 × 1 layer before"
+)
 SMALLEST_SEEDS: Final = 5
 SMALL: Final[Mapping[str, Any]] = {
     "network": "cnn_digits",

@@ -30,7 +30,7 @@ class Checkpoint:
 
 
 def save(folder: Path, settings: dict[str, Any], checkpoint: Checkpoint) -> Path:
-    """Write into ``folder``; an interruption leaves the older file."""
+    """Write into ``folder``; an interruption leaves the older file.  ``settings``: all that the run depends on."""
     folder.mkdir(parents=True, exist_ok=True)
     path, new = folder / NAME, folder / f"{NAME}.new"
     fields = {field.name: getattr(checkpoint, field.name) for field in dataclasses.fields(checkpoint)}
@@ -51,5 +51,7 @@ def load(folder: Path, settings: dict[str, Any]) -> Checkpoint | None:
     except Exception as error:  # a truncated archive raises whatever its reader meets first
         raise CheckpointError(f"{path.name} is truncated or no checkpoint: {type(error).__name__}: {error}") from error
     if said != dumps(settings):
-        raise CheckpointError(f"{path.name} is of a run with other settings: {said} there, {dumps(settings)} here")
+        raise CheckpointError(
+            f"{path.name} is of a run with other settings or data: {said} there, {dumps(settings)} here"
+        )
     return found

@@ -76,13 +76,14 @@ def train(
     that do not fit the data or a checkpoint of another run.
     """
     _fits(settings, data)
+    key = settings.to_json() | ({} if folder is None else {"data": data.digest()})
     made = _Made(settings, data, device)
     made.after_step = after_step
     # Before anything is restored: the initial weights are those that the seed gives.
     made.signal_at_start = made.propagation() if signal else None
     begun = 0
     history: list[dict[str, Any]] = []
-    if resume and folder is not None and (stored := checkpoints.load(folder, settings.to_json())) is not None:
+    if resume and folder is not None and (stored := checkpoints.load(folder, key)) is not None:
         made.restore(stored)
         begun, history = stored.epoch, list(stored.history)
     for epoch in range(begun, settings.epochs):
@@ -94,7 +95,7 @@ def train(
         record = made.record(epoch + 1)
         history.append(record)
         if folder is not None:
-            checkpoints.save(folder, settings.to_json(), made.checkpoint(epoch + 1, history))
+            checkpoints.save(folder, key, made.checkpoint(epoch + 1, history))
         if watch is not None:
             watch(record)
     return Run(settings, made.model, history, made.prepare)
