@@ -23,6 +23,13 @@ from wnverify.oracles.ratio import LARGEST, Ratio, map_model
 OF_NAN: Final = frozenset(
     ("nan_to_num", "isnan", "isfinite", "isinf", "nansum", "nanmean", "nanmedian", "nanquantile", "fmax", "fmin")
 )
+MEANS: Final = tuple(
+    (dtype, sign, exponent)
+    for dtype, exponents in ((torch.float32, (10, 12)), (torch.float64, (20, 30)))
+    for exponent in exponents
+    for sign in (1, -1)
+)
+"""Of either sign, for what cancels to a rounding error may have the sign of a right result by chance."""
 FINITE_ROWS: Final = "finite numbers in every row of W"
 
 
@@ -82,12 +89,11 @@ def large_mean(look: Context, sheet: Sheet) -> None:
     # Rows whose entries have one sign may be shifted inside a set that is not so; at the opposite weight they may not.
     opposite = look.usable((Point(name=f"-({p.name})", V=-p.V) for p in points), every=True)
     invariant = bool(discover(look, ("shift_invariant_rows",), [*points, *opposite]))
-    means = ((torch.float32, 10), (torch.float32, 12), (torch.float64, 20), (torch.float64, 30))
-    for dtype, exponent in look.chosen("mean", means):
+    for dtype, sign, exponent in look.chosen("mean", MEANS):
         kind = str(dtype).removeprefix("torch.")
         # Every sum below is exact: the entries are multiples of 2^-10 and the mean is a power of two.
-        V = (base + 2.0**exponent).to(dtype)
-        name = f"mean 2^{exponent} in {kind}"
+        V = (base + sign * 2.0**exponent).to(dtype)
+        name = f"mean {'-' if sign < 0 else ''}2^{exponent} in {kind}"
         if (why := outside(V, look.subject.domain)) is not None:
             sheet.add(name, Verdict.PASS)
             sheet.note(f"{name}: outside the stated domain ({why})")
@@ -118,14 +124,12 @@ def large_mean(look: Context, sheet: Sheet) -> None:
         ratio = Ratio(float((observed - expected).norm()), float(expected.norm()), model)
         sheet.compare(name, ratio, "less accurate than the map allows", wrong=Verdict.HAZARD, witness=witness_of(V))
         if invariant and dtype == torch.float32 and "gradient" in look.subject.capabilities:
-            narrow = unused.to(torch.float32)
-            _gradient_at_large_mean(look, sheet, f"{name}, gradient", instance, narrow, V)
+            _gradient_at_large_mean(look, sheet, f"{name}, gradient", V)
 
 
-def _gradient_at_large_mean(
-    look: Context, sheet: Sheet, name: str, instance: Instance, narrow: Instance, V: Tensor
-) -> None:
+def _gradient_at_large_mean(look: Context, sheet: Sheet, name: str, V: Tensor) -> None:
     """The float32 gradient beside the float64 one of the very same weight, by the model of gradient.float32."""
+    instance, narrow = built(look, V.double()), built(look, V.double()).to(V.dtype)
     cotangent = look.cotangent(V, look.seed_for("large mean")).float()
     try:
         expected = reverse_mode(instance, instance.with_primary(V.double()), instance.primary)(cotangent.double())

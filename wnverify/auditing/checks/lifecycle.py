@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import io
 import math
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from wnverify.auditing.context import Context, first_line
+from wnverify.auditing.context import REFUSALS, Context, first_line
 from wnverify.auditing.instance import Instance
 from wnverify.auditing.points import outside, randn
 from wnverify.auditing.registry import Sheet, check
@@ -25,6 +26,8 @@ from wnverify.oracles.ratio import Ratio, map_model
 GROSS: Final = 1e-2
 FAR: Final = (-20, 8)
 """A weight is assigned times these powers of two: rows of about 1e-6 and of about 100."""
+LARGER: Final = 1.5
+"""Times which every trained tensor gives another weight of the same layer: a factor leaves every linear structure."""
 TINY: Final = 1e-300
 ASSIGNED: Final = 1e4
 """Condition number allowed to an inverse: of the map, which may saturate, and of a Gram matrix."""
@@ -148,7 +151,9 @@ def _live_through(look: Context, sheet: Sheet, name: str, layer: nn.Module, V: T
 def _assigned(look: Context, sheet: Sheet, name: str, layer: nn.Module, W: Tensor) -> None:
     """f(right_inverse(W)) = W for a W that f gave: the layer's own weight, assigned to it, stays what it is.
 
-    A right_inverse that gives its argument back only says where training starts, and is asked nothing.
+    Asked of the present weight, and of one that it gives where every tensor that right_inverse returns is larger: at a
+    gain that is all but what it began with, an inverse that forgets it is all but right.  A right_inverse that gives
+    its argument back only says where training starts, and is asked nothing.
     """
     try:
         layer = copy.deepcopy(layer)  # a right_inverse may keep what it was given
@@ -162,17 +167,33 @@ def _assigned(look: Context, sheet: Sheet, name: str, layer: nn.Module, W: Tenso
                 given = [step.right_inverse(W) for step in chain]
                 if all(isinstance(back, Tensor) and torch.equal(back, W) for back in given):
                     continue
-                setattr(layer, tensor, W)
-                found = weight_of(layer).detach().clone()
+                larger = _larger(layer, tensor)
+                _judge_assigned(sheet, f"{name}, assigned", layer, tensor, W)
+                if bool(torch.isfinite(larger).all()) and outside(larger, look.subject.domain) is None:
+                    with contextlib.suppress(*REFUSALS):  # loud is not wrong
+                        _judge_assigned(sheet, f"{name}, assigned from larger tensors", layer, tensor, larger)
         except NotImplementedError:
             continue
-        model = map_model("float64", W.numel(), condition=ASSIGNED)
-        ratio = Ratio(float((found - W).norm()), float(W.norm()), model)
-        wrong = Verdict.FAIL if not ratio.relative <= GROSS else Verdict.HAZARD
-        said = "right_inverse is none: the layer's own weight, assigned to it, comes back as another"
-        sheet.compare(f"{name}, assigned", ratio, said, wrong=wrong)
         if _back(layer, tensor, 2 * W) <= GROSS:  # every weight is one that it can give
             _assigned_far(look, sheet, name, layer, tensor, W)
+
+
+def _larger(layer: nn.Module, tensor: str) -> Tensor:
+    """The weight of the layer with each original ``LARGER`` times what it is."""
+    other = copy.deepcopy(layer)
+    for original in other.parametrizations[tensor].parameters(recurse=False):  # type: ignore[index,union-attr]
+        original.mul_(LARGER)
+    return weight_of(other).detach().clone()
+
+
+def _judge_assigned(sheet: Sheet, name: str, layer: nn.Module, tensor: str, W: Tensor) -> None:
+    setattr(layer, tensor, W)
+    found = weight_of(layer).detach().clone()
+    model = map_model("float64", W.numel(), condition=ASSIGNED)
+    ratio = Ratio(float((found - W).norm()), float(W.norm()), model)
+    wrong = Verdict.FAIL if not ratio.relative <= GROSS else Verdict.HAZARD
+    said = "right_inverse is none: a weight that the layer gives, assigned to it, comes back as another"
+    sheet.compare(name, ratio, said, wrong=wrong)
 
 
 def _assigned_far(look: Context, sheet: Sheet, name: str, layer: nn.Module, tensor: str, W: Tensor) -> None:
