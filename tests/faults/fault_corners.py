@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from fault_gradients import Subject, backward_at, generic, gradient, randn
@@ -120,7 +121,7 @@ def copied_after_use(subject: Subject) -> float:
 
 
 def inverses(subject: Subject) -> float:
-    """What the right inverse makes of a weight of the image gives that weight."""
+    """What the right inverse makes of a weight of the image gives that weight: of V's, and of one of larger tensors."""
     module = subject.build(randn(3, 5, seed=71))
     inverse = getattr(module, "right_inverse", None)
     if inverse is None:
@@ -128,13 +129,18 @@ def inverses(subject: Subject) -> float:
     worst = 0.0
     for V in (randn(3, 5, seed=71), 4 * randn(3, 5, seed=72)):
         try:
-            W = subject.map(V)(V).detach()
-            parts = inverse(W)
-            again = module(*parts) if isinstance(parts, tuple) else module(parts)
+            worst = max(worst, _comes_back(module, inverse, W := subject.map(V)(V).detach()))
+            if isinstance(parts := inverse(W), tuple):
+                worst = max(worst, _comes_back(module, inverse, module(*(2 * part for part in parts)).detach()))
         except RuntimeError:  # sizes that do not fit
             return math.inf
-        worst = max(worst, against(again, W, 1e-10 * float(W.norm())) if again.shape == W.shape else math.inf)
     return worst
+
+
+def _comes_back(module: nn.Module, inverse: Callable[[Tensor], Any], W: Tensor) -> float:
+    parts = inverse(W)
+    again = module(*parts) if isinstance(parts, tuple) else module(parts)
+    return against(again, W, 1e-10 * float(W.norm())) if again.shape == W.shape else math.inf
 
 
 def short_rows(subject: Subject) -> float:

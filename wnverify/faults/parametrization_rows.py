@@ -204,6 +204,7 @@ FAULTS: Final = (
     wrong("parametrization.red_gain", "GainsOfFirst64Rows", "gradient.settings", gradcheck=True),
     wrong("parametrization.red_gain", "GainDirectionDetached", "gradient.mixed", gradcheck=True),
     wrong("parametrization.red_gain", "RightInverseSquared", "contract.layers"),
+    wrong("parametrization.red_gain", "RightInverseWithoutGain", "contract.layers"),
     wrong("parametrization.red_gain", "NormFloorDeclaredUnit", "property.unit_norm_rows"),
     wrong("parametrization.red_gain", "SeedsTheProcess", "contract.deterministic"),
     wrong("parametrization.out_of_sight", "TiedMaximaTwice", "gradient.singular", "hazard", gradcheck=True),

@@ -159,6 +159,13 @@ class RightInverseSquared(_Pair):
         return norms(W.flatten(1)).squeeze(1).square(), W.clone()
 
 
+class RightInverseWithoutGain(_Pair):
+    """The inverse gives gains of one: a weight that was trained and is assigned loses the norms of its rows."""
+
+    def right_inverse(self, W: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.ones_like(W.flatten(1)[:, 0]), W.clone()
+
+
 class NormFloorDeclaredUnit(nn.Module):
     """Rows shorter than 0.05 are not normalised to unit length, as every row is declared to be."""
 
