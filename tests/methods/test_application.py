@@ -100,6 +100,17 @@ def test_removed_without_leaving_the_value_the_model_is_what_it_was():
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), network().parameters(), strict=True))
 
 
+@pytest.mark.parametrize("inputs", [1, 3])
+def test_a_single_input_leaves_v_its_signs(inputs):
+    """Weight normalization of an (n, d) weight gives V back for d = 1 too, where the gains have its shape."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(inputs, 6))
+    before = model[0].weight.detach().clone()
+    wnverify.remove(wnverify.apply(model, "wn"), "wn", leave_parametrized=False)
+    assert bool((before < 0).any())
+    assert torch.equal(model[0].weight, before)
+
+
 def test_a_trained_copy_is_free_of_its_original():
     """A step of the pickled copy leaves the original where it was."""
     model = wnverify.apply(network(), "cwn")
@@ -128,15 +139,29 @@ def test_layers_are_chosen_by_names_patterns_or_a_function(layers, expected):
     assert tuple(found) == expected
 
 
+def with_hooks(model, first, second):
+    """The two one after the other, for the steps of one optimiser."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    options = {} if first == "cwn" else {"optimizer": optimizer}
+    wnverify.apply(wnverify.apply(model, first, **options), second, optimizer=optimizer)
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda m: wnverify.apply(m, "cwm"), "did you mean cwo, cwn"),
+        (lambda m: wnverify.apply(m, "cwm"), "did you mean 'cwo' or 'cwn'?"),
         (lambda m: wnverify.apply(m, "cwn", layers="haed"), "'haed' matches no layer with a weight; they are first"),
         (lambda m: wnverify.apply(m, "cwn", layers=[]), "layers must choose at least one layer"),
         (lambda m: wnverify.apply(m, "cwn", layers="norm"), "'norm' has a weight of shape (8,), no rows"),
         (lambda m: wnverify.apply(m, "cwn", gain=True), "layer 'first'"),
         (lambda m: wnverify.apply(wnverify.apply(m, "cwn", layers="up"), "wn"), "layer 'up': its weight is parametr"),
+        (lambda m: with_hooks(m, "pbwn", "pbwn"), "layer 'first' has projection_based_weight_normalization already"),
+        (lambda m: with_hooks(m, "l1", "l1"), "layer 'first' has l1_penalty already; remove that first"),
+        (
+            lambda m: with_hooks(m, "cwn", "l1"),
+            "layer 'first' must have a plain weight; it is parametrized: without opt",
+        ),
+        (lambda m: with_hooks(m, "cwn", "pbwn"), "layer 'first' must have a plain weight; it is parametrized"),
         (lambda m: wnverify.apply(m, "own", layers=["first", "square"]), "layer 'square': V must have full row rank"),
         (lambda m: wnverify.apply(m, "pbwn"), "optimizer must be given"),
         (lambda m: wnverify.apply(m, "kalman_normalization"), "out of scope: its statistics"),
@@ -159,7 +184,7 @@ def test_a_wrong_call_says_what_is_wrong_and_changes_nothing(call, said):
     with pytest.raises((ValueError, TypeError)) as raised:
         call(model)
     assert said in str(raised.value)
-    if "applied" not in said and "its weight" not in said:
+    if not any(words in said for words in ("applied", "its weight", "already", "plain weight")):
         assert [type(a) for a in model.modules()] == [type(b) for b in before.modules()]
         assert all(torch.equal(a, b) for a, b in zip(model.parameters(), before.parameters(), strict=True))
 
@@ -239,13 +264,50 @@ def test_combinations_apply_both_parts():
         assert not hasattr(model.head, "parametrizations")
 
 
-def test_what_a_failed_combination_had_done_is_undone():
-    """The second part refuses, so the first is taken off again."""
+JOINED = ["ws+gn", "wn+gn", "exponential_map+gn", "pbwn+gn", "l1inf+gn", "l1+gn", "cwo+gn", "dropout+gn"]
+
+
+@pytest.mark.parametrize("method", JOINED)
+def test_what_a_failed_combination_had_done_is_undone(method):
+    """The last part refuses: parameters are the same objects with the same values, groups, state and hooks as before.
+
+    What was there before stays: the same method on another layer, the parametrization of a bias.
+    """
     model = network()
-    with pytest.raises(ValueError, match="layer 'norm'"):
-        wnverify.apply(model, "ws+gn", num_groups=3)
-    assert not hasattr(model.head, "parametrizations")
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), network().parameters(), strict=True))
+    nn.utils.parametrize.register_parametrization(model.head, "bias", nn.Identity())
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    model(X).square().mean().backward()
+    optimizer.step()
+    wnverify.apply(model, "pbwn", layers="first", optimizer=optimizer)
+
+    def standing():
+        names = [(name, id(p)) for name, p in model.named_parameters()]
+        groups = [{**group, "params": [id(p) for p in group["params"]]} for group in optimizer.param_groups]
+        hooks = [list(module._forward_hooks) for module in model.modules()]
+        hanging = [*optimizer._optimizer_step_post_hooks, *optimizer._optimizer_step_pre_hooks]
+        kinds = [type(module) for module in model.modules()]
+        return names, groups, {id(p): id(state) for p, state in optimizer.state.items()}, hooks, hanging, kinds
+
+    before, values = standing(), [p.detach().clone() for p in model.parameters()]
+    with pytest.raises(ValueError, match=r"layer 'norm'|normalization to replace"):
+        wnverify.apply(model, method, layers=["up", "head"], optimizer=optimizer, num_groups=3)
+    assert standing() == before
+    assert all(torch.equal(p, value) for p, value in zip(model.parameters(), values, strict=True))
+    assert model(X).isfinite().all()
+    wnverify.apply(model, "cwn", layers="head")
+    wnverify.remove(wnverify.remove(model, "cwn"), "pbwn")
+
+
+def test_a_constraint_follows_every_optimiser_of_a_weight():
+    """A layer's steps may be those of two optimisers, and a method's layers may come one after the other."""
+    model = network()
+    for layers in ("first", "up"):
+        for lr in (0.1, 0.2):
+            optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+            wnverify.apply(model, "pbwn", layers=layers, optimizer=optimizer)
+            assert len(optimizer._optimizer_step_post_hooks) == 1
+    wnverify.remove(model, "pbwn")
+    assert not optimizer._optimizer_step_post_hooks
 
 
 def test_cwo_noise_grows_with_the_layer():

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from wnverify.methods.application import constraining, dropping, parametrizing, penalizing, replacing
 from wnverify.methods.application.selection import Layers, chosen
+from wnverify.methods.application.undoing import Before
 from wnverify.methods.catalogue import Method, find, methods
 
 OUTPUT_FREE: Final = frozenset({"l1_inf_projection"})
@@ -57,16 +58,16 @@ def apply(
     """
     rows = _rows(method)
     shares = _shares(rows, options)
-    done: list[Method] = []
+    # Parametrizations and what hangs on an optimiser move weights, the others do not.
+    moving = optimizer is not None or any(row.kind == "parametrization" for row in rows)
+    before = Before(model, optimizer, values=moving)
     try:
         for row, share in zip(rows, shares, strict=True):
             # Joined, the layers are those whose weights are meant; every activation normalization is replaced.
             replaced = len(rows) > 1 and row.kind == "layer" and row.id not in OF_WEIGHTS
             _apply_one(model, row, None if replaced else layers, optimizer, share)
-            done.append(row)
-    except (ValueError, TypeError):
-        for row in reversed(done):
-            remove(model, row.id, leave_parametrized=False)
+    except Exception:
+        before.restore()
         raise
     return model
 
@@ -83,7 +84,7 @@ def remove(model: nn.Module, method: str | None = None, *, leave_parametrized: b
     for row in wanted:
         found = replacing.restore(model, row.id)
         found += parametrizing.unregister(model, row, leave_parametrized=leave_parametrized)
-        found += constraining.detach(model, row.id)
+        found += constraining.detach(model, constraining.hanging(model, row.id))
         found += penalizing.forget(model, row.id)
         found += dropping.undrop(model) if row.id == "dropout" else 0
         if method is not None and not found:
@@ -143,12 +144,8 @@ def _apply_layer(
         return
     where = chosen(model, layers)
     replacing.replace(model, row.id, made, None, own)
-    try:
-        share = {name: value for name, value in options.items() if name in known}
-        constraining.attach(model, where, row.id, implementation(constraint), optimizer, share)
-    except (ValueError, TypeError):
-        replacing.restore(model, row.id)
-        raise
+    share = {name: value for name, value in options.items() if name in known}
+    constraining.attach(model, where, row.id, implementation(constraint), optimizer, share)
     replacing.adopt(model, row.id, optimizer)
 
 

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
 
 from torch import nn
-from torch.nn.utils import parametrize
 from torch.optim import Optimizer
 
-from wnverify.methods.application.selection import layout, options_of
+from wnverify.methods.application.selection import layout, options_of, plain_weight
 from wnverify.primitives.constraint import Attached, Block
 
-_ATTACHED: Final[weakref.WeakKeyDictionary[nn.Module, list[tuple[str, Any]]]] = weakref.WeakKeyDictionary()
+
+class Hanging(NamedTuple):
+    """What a method hung on an optimiser, with its ``remove``, and the weights that it moves."""
+
+    method: str
+    attached: Any
+    optimizer: weakref.ref[Optimizer]
+    weights: tuple[nn.Parameter, ...]
+
+
+_HANGING: Final[weakref.WeakKeyDictionary[nn.Module, list[Hanging]]] = weakref.WeakKeyDictionary()
 """What hangs on the optimisers of a model: a copy of the model has another optimiser, and nothing there."""
 
 
@@ -25,60 +34,63 @@ def attach(
     optimizer: Optimizer,
     options: Mapping[str, Any],
 ) -> None:
-    """Attach the constraint for these layers, one object for all that share their options; or for none at all."""
+    """Attach the constraint for these layers, one object for all that share their options, and project them.
+
+    ``ValueError`` names a layer whose weight is parametrized, or that has the constraint already.
+    """
+    refuse_again(layers, method, optimizer)
     shared: list[tuple[dict[str, Any], list[Block]]] = []
     for name, layer in layers.items():
-        if parametrize.is_parametrized(layer, "weight"):
-            raise ValueError(f"layer {name!r} must have a plain weight; it is parametrized")
-        block = Block(name, layer.get_parameter("weight"), _bias(layer), **layout(layer))
+        block = Block(name, plain_weight(name, layer), layer._parameters.get("bias"), **layout(layer))
         own = options_of(options, name)
         same = next((blocks for known, blocks in shared if known == own), None)
         if same is None:
             shared.append((own, [block]))
         else:
             same.append(block)
-    before = {name: layer.get_parameter("weight").detach().clone() for name, layer in layers.items()}
-    biases = {name: bias.detach().clone() for name, layer in layers.items() if (bias := _bias(layer)) is not None}
-    hung: list[Attached] = []
-    try:
-        for own, blocks in shared:
-            hung.append(made(**own).attach(optimizer, blocks, at_once=False))
-        for attached in hung:
-            attached.project()
-    except (ValueError, TypeError):
-        for attached in hung:
-            attached.remove()
-        for name, layer in layers.items():
-            layer.get_parameter("weight").data.copy_(before[name])
-            if name in biases:
-                layer.get_parameter("bias").data.copy_(biases[name])
-        raise
-    for attached in hung:
-        remembered(model, method, attached)
+    for own, blocks in shared:
+        attached = made(**own).attach(optimizer, blocks)
+        remember(model, method, attached, optimizer, (block.weight for block in blocks))
 
 
-def detach(model: nn.Module, method: str) -> int:
-    """Take the method off the optimisers that it hangs on for this model; how many objects there were."""
-    held = _ATTACHED.get(model, [])
-    mine = [attached for name, attached in held if name == method]
-    for attached in mine:
-        attached.remove()
-    if held:
-        _ATTACHED[model] = [entry for entry in held if entry[0] != method]
-    return len(mine)
+def refuse_again(layers: Mapping[str, nn.Module], method: str, optimizer: Optimizer | None) -> None:
+    """``ValueError`` naming the first layer that has the method already after this optimiser's steps (None: any's)."""
+    held = {
+        id(weight)
+        for entries in _HANGING.values()
+        for each in entries
+        if each.method == method and (optimizer is None or each.optimizer() is optimizer)
+        for weight in each.weights
+    }
+    for name, layer in layers.items():
+        if id(layer._parameters.get("weight")) in held:
+            raise ValueError(f"layer {name!r} has {method} already; remove that first")
 
 
-def remembered(model: nn.Module, method: str, attached: Any) -> None:
-    """Keep what hangs on an optimiser, with its ``remove``, for ``detach``."""
-    _ATTACHED.setdefault(model, []).append((method, attached))
+def remember(
+    model: nn.Module, method: str, attached: Any, optimizer: Optimizer, weights: Iterable[nn.Parameter]
+) -> None:
+    """Keep what hangs on an optimiser for ``hanging``."""
+    _HANGING.setdefault(model, []).append(Hanging(method, attached, weakref.ref(optimizer), tuple(weights)))
+
+
+def hanging(model: nn.Module, method: str | None = None) -> list[Hanging]:
+    """What hangs on optimisers for this model, or of that by one method, in the order in which it came."""
+    return [each for each in _HANGING.get(model, []) if method in (None, each.method)]
+
+
+def detach(model: nn.Module, entries: list[Hanging]) -> int:
+    """Take these off their optimisers; how many there were."""
+    gone = {id(each) for each in entries}
+    for each in entries:
+        each.attached.remove()
+    if gone:
+        _HANGING[model] = [each for each in _HANGING[model] if id(each) not in gone]
+    return len(gone)
 
 
 def resume(model: nn.Module, steps: int) -> None:
     """Let every constraint on the optimisers of this model count on from ``steps``: those with a period need it."""
-    for _, attached in _ATTACHED.get(model, []):
-        if isinstance(attached, Attached):
-            attached.steps = steps
-
-
-def _bias(layer: nn.Module) -> nn.Parameter | None:
-    return layer._parameters.get("bias")
+    for each in hanging(model):
+        if isinstance(each.attached, Attached):
+            each.attached.steps = steps

@@ -17,34 +17,22 @@ MARK = "wnverify_method"
 
 
 def register(layers: Mapping[str, nn.Module], row: Method, made: Any, options: Mapping[str, Any]) -> None:
-    """Register the parametrization on every layer, or on none where one of them refuses.
-
-    ``ValueError`` or ``TypeError`` names the layer.
-    """
-    done: list[tuple[nn.Module, torch.Tensor]] = []
+    """Register the parametrization on every layer; ``ValueError`` or ``TypeError`` names one that refuses."""
     for name, layer in layers.items():
         weight = weight_of(layer)
         try:
             if parametrize.is_parametrized(layer, "weight") or weight is None:
                 raise ValueError("its weight is parametrized already; remove that first")
-            before = weight.detach().clone()
             if inspect.isclass(made):
                 module: Any = made(**layout(layer), **options_of(options, name))
                 module.to(device=weight.device)
                 parametrize.register_parametrization(layer, "weight", module)
             else:
-                hooks = set(layer._load_state_dict_pre_hooks)
                 made(layer, "weight", **options_of(options, name))
-                # torch's weight_norm leaves a local function there, for states of its predecessor: no pickle holds it.
-                for key in set(layer._load_state_dict_pre_hooks) - hooks:
-                    del layer._load_state_dict_pre_hooks[key]
             for step in _steps(layer):
                 step.__dict__[MARK] = row.id
             _make_picklable(layer)
-            done.append((layer, before))
         except (ValueError, TypeError, RuntimeError) as error:
-            for registered, value in done:
-                _undo(registered, value)
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"layer {name!r}: {error}") from error
 
@@ -97,21 +85,11 @@ def _steps(layer: nn.Module) -> list[nn.Module]:
 
 
 def _original(layer: nn.Module) -> torch.Tensor:
-    """V: the tensor of the weight's shape among those that the parametrization maps."""
+    """V: the first of the tensors that the parametrization maps, which has the weight's shape."""
     chain: Any = layer.parametrizations
-    held: list[torch.Tensor] = [
-        value.detach() for key, value in chain["weight"].named_parameters(recurse=False) if "original" in key
-    ]
-    shape = weight_shape(layer)
-    return next(value for value in reversed(held) if value.shape == shape)
-
-
-def weight_shape(layer: nn.Module) -> torch.Size:
-    with torch.no_grad():
-        weight = weight_of(layer)
-    if weight is None:
-        raise TypeError("the layer has no weight")
-    return weight.shape
+    named = chain["weight"].named_parameters(recurse=False)
+    first: torch.Tensor = next(value for key, value in named if "original" in key)
+    return first.detach()
 
 
 def _undo(layer: nn.Module, value: torch.Tensor) -> None:

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from wnverify.methods.application import constraining
-from wnverify.methods.application.selection import Layers, chosen, layout, options_of, weight_of
+from wnverify.methods.application.selection import Layers, chosen, layout, options_of, plain_weight, weight_of
 from wnverify.primitives.distributed import placed_like, whole
 from wnverify.primitives.penalty import ProximalPenalty, RowPenalty
 
 _HELD: Final = "wnverify_penalties"
+_OF_W: Final = ": without optimizer the penalty is one of W = f(V), to add to the loss"
 
 Schedule = Callable[[int], float]
 
@@ -45,6 +46,7 @@ def remember(
         held[method] = [_term("", made, dict(options))]
         return
     where = chosen(model, layers)
+    constraining.refuse_again(where, method, optimizer)
     terms = []
     for index, (name, layer) in enumerate(where.items()):
         own = _term(name, made, {**layout(layer), **options_of(options, name)})
@@ -52,8 +54,9 @@ def remember(
     if optimizer is None:
         held[method] = terms
         return
-    hung = _Proximal(optimizer, [(term, where[term.layer].get_parameter("weight")) for term in terms])
-    constraining.remembered(model, method, hung)
+    weights = [plain_weight(name, layer, _OF_W) for name, layer in where.items()]
+    hung = _Proximal(optimizer, list(zip(terms, weights, strict=True)))
+    constraining.remember(model, method, hung, optimizer, weights)
 
 
 def forget(model: nn.Module, method: str) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 TRANSPOSED: Final = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 WEIGHTED: Final = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, *TRANSPOSED)
@@ -54,6 +55,13 @@ def weight_of(module: nn.Module) -> Tensor | None:
         weight = module.weight
         return weight if isinstance(weight, Tensor) else None
     return None
+
+
+def plain_weight(name: str, layer: nn.Module, otherwise: str = "") -> nn.Parameter:
+    """The weight, to be overwritten after a step; ``ValueError``, with ``otherwise``, where it is parametrized."""
+    if parametrize.is_parametrized(layer, "weight"):
+        raise ValueError(f"layer {name!r} must have a plain weight; it is parametrized{otherwise}")
+    return layer.get_parameter("weight")
 
 
 def layout(module: nn.Module) -> dict[str, int]:
