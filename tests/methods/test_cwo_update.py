@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 from constraint_cases import CWO, OPTIMISERS, STEPS, block_of, given, mean_ratio, rows_of
 from method_cases import normal, ratio
 from scipy import optimize
 from torch import nn
 
 from wnverify.methods.constrained_weight_optimization import reference
+from wnverify.methods.constrained_weight_optimization.pytorch import sphere_zero_mean_rows
 from wnverify.oracles.optimality import certificate
 from wnverify.oracles.ratio import ErrorModel, Ratio
 
@@ -147,14 +149,18 @@ def test_equation_9_without_a_unique_solution_is_refused(W, G, place):
 
 @pytest.mark.parametrize("c", [0.0, -1.0, float("inf"), float("nan")])
 def test_the_squared_radius_is_checked(c):
-    """c must be a positive finite number: ValueError in both forms, TypeError for what is none."""
+    """c must be a positive finite number: ValueError in every form, TypeError for what is none."""
     with pytest.raises(ValueError, match="c must be a finite squared radius above 0"):
         CWO.made(c=c)
+    with pytest.raises(ValueError, match="c must be a finite squared radius above 0"):
+        sphere_zero_mean_rows(torch.tensor([[1.0, 2.0]]), c=c)
     with pytest.raises(ValueError, match="c must be a finite squared radius above 0"):
         reference.project([[1.0, 2.0]], c=c)
     for wrong in (True, "2"):
         with pytest.raises(TypeError):
             CWO.made(c=wrong)
+        with pytest.raises(TypeError):
+            sphere_zero_mean_rows(torch.tensor([[1.0, 2.0]]), c=wrong)
 
 
 def test_declarations_follow_the_arguments():

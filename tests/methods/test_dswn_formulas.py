@@ -55,6 +55,36 @@ def test_printed_backward_of_the_sparsity_measurement():
     assert ratio(found, sparsity.vjp(V, A, eta=0.0), "float64", 6, scale=gradient, condition=condition) > 1e6
 
 
+def test_equations_11_and_12_are_printed_to_the_letter_for_any_factor():
+    """A factor that differs from entry to entry stands in the W of A Wᵀ, and in A G^{-1}; line by line it is the same.
+
+    Mended it is the gradient of φ(V) times a constant factor.
+    """
+    V, A = normal(3, 6), normal(3, 6, case="cotangent")
+    X, phi = centred(V), orthogonal.forward(V)
+    factor = np.maximum(1 - 0.05 * np.abs(phi).sum(axis=1, keepdims=True) / np.abs(phi), 0.0)
+    W = sparsity.forward(V, eta=0.05)
+    assert ratio(phi * factor, W, "float64", 6) <= 1
+    lam, D = np.linalg.eigh(X @ X.T)
+    half, minus_half, ones = np.diag(lam**0.5), np.diag(lam**-0.5), np.ones((6, 1))
+    gaps = lam[:, None] - lam[None, :] + np.eye(3)
+    K = (1 - np.eye(3)) / gaps
+    by_lambda = -0.5 * D.T @ A @ W.T @ D @ np.diag(1 / lam)
+    by_d = A @ W.T @ D + D @ half @ D.T @ W @ A.T @ D @ minus_half
+    by_sigma = D @ (K.T * (D.T @ by_d) + by_lambda * np.eye(3)) @ D.T
+    by_c = -ones.T @ (factor * A).T @ D @ minus_half @ D.T - 2 * ones.T @ X.T @ (by_sigma.T + by_sigma) / 2
+    right = D @ minus_half @ D @ (A * factor) + 2 * by_sigma.T @ X + by_c.T @ ones.T / 6
+    condition = float(lam[-1] / np.abs(gaps).min()) * float(lam[-1] / lam[0])
+    scale = float(np.linalg.norm(right))
+    found = sparsity.printed_backward(V, A, eta=0.05)
+    assert ratio(found, right, "float64", 6, scale=scale, condition=condition) <= 1
+    leaf = torch.tensor(V).requires_grad_()
+    U, _, Qt = torch.linalg.svd(leaf - leaf.mean(1, keepdim=True), full_matrices=False)
+    (held,) = torch.autograd.grad(U @ Qt * torch.tensor(factor), leaf, torch.tensor(A))
+    found = sparsity.repaired_backward(V, A, eta=0.05)
+    assert ratio(found, held, "float64", 6, scale=scale, condition=condition) <= 1
+
+
 def objective(w, y, eta):
     return 0.5 * np.sum((w - y) ** 2) + 0.5 * eta * np.abs(w).sum() ** 2
 

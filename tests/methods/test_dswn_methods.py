@@ -184,6 +184,17 @@ def test_a_zero_column():
         assert float(g) == (1 / epsilon if epsilon else np.inf)
 
 
+def test_the_penalty_diagonal_names_what_is_wrong():
+    """Its own arguments are checked as those of the map are."""
+    for options in ({"tau": 0.0}, {"tau": -1.0}, {"tau": np.inf}, {"epsilon": -1e-8}, {"epsilon": np.nan}):
+        with pytest.raises(ValueError, match=f"{next(iter(options))} must be"):
+            penalty_diagonal(torch.ones(2, 3), **options)
+    with pytest.raises(ValueError, match="at least two axes"):
+        penalty_diagonal(torch.ones(3))
+    with pytest.raises(TypeError, match="real floating"):
+        penalty_diagonal(torch.ones(2, 3, dtype=torch.int64))
+
+
 def test_the_orders_differ():
     """Scaling before shrinking is another map than after, and both are what they say, one map after the other."""
     V = normal(3, 6)

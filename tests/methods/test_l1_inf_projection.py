@@ -1,7 +1,9 @@
 """The projection onto the L1 ball: three forms against each other, solvers, certificates, hard rows and optimisers."""
 
+import itertools
 import math
 import re
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -115,6 +117,9 @@ HARD = {
     "one above many": np.concatenate([[1e6], np.full(99, 1e-3)])[None],
     "inside beside outside": np.array([[0.1, -0.2, 0.0], [5.0, -4.0, 3.0], [0.0, 0.0, 0.0]]),
     "far above c": 1e12 + normal(3, 30),
+    "ties far above c": np.full((1, 11), 0.1 * 2.0**60) * np.resize([1, -1, 1], 11),
+    "three ties far above c": np.full((2, 3), 0.1 * 2.0**60),
+    "one rounding apart, far above c": np.array([[np.nextafter(1e20, 0), 1e20, 1e20, 1e20, -1e20, 1e4]]),
     "boundary": np.array([[0.25, -0.25, 0.5], [0.5, 0.25, -0.25]]),
 }
 
@@ -130,6 +135,42 @@ def test_hard_rows_are_projected(name, c, dtype):
     assert above(X, c, short(dtype)) <= 1
     if dtype == torch.float64:
         assert certified(W, reference.project(HARD[name], c=c), c) <= 1
+
+
+END = {
+    "a pair": np.array([[1e308, 1e308], [0.5, 0.75]]),
+    "the largest numbers": np.array([[1.79e308, -1.79e308, 1e307, 1.0]]),
+}
+"""Float64 rows whose sum overflows."""
+
+
+def projected_exactly(w, c):
+    """The nearest point to ``w`` with ‖x‖₁ ≤ c in rational numbers, by the largest active set that has a threshold."""
+    size, c = [abs(Fraction(x)) for x in w], Fraction(c)
+    if sum(size) <= c:
+        return [Fraction(x) for x in w]
+    falling = sorted(size, reverse=True)
+    levels = [(total - c) / k for k, total in enumerate(itertools.accumulate(falling), 1)]
+    theta = max(level for level, x in zip(levels, falling, strict=True) if x > level)
+    return [max(s - theta, Fraction(0)) * (1 if x > 0 else -1) for s, x in zip(size, w, strict=True)]
+
+
+FORMS = [*itertools.product(["eager", "traced"], DTYPES), ("reference", torch.float64)]
+
+
+@pytest.mark.parametrize(("form", "dtype"), FORMS, ids=lambda value: str(value).removeprefix("torch."))
+@pytest.mark.parametrize("c", [1e-3, 1.0, 1e3])
+def test_every_entry_is_right_to_rounding_of_c(c, form, dtype, monkeypatch):
+    """However far above c entries are, tied or not, to the end of the range: each x_j has the error of a number ≤ c."""
+    monkeypatch.setattr(shrinkage, "looking", lambda: form != "traced")
+    for name, rows in (HARD | END).items():
+        W = torch.tensor(rows).to(dtype)
+        if not bool(W.isfinite().all()):
+            continue
+        X = torch.tensor(reference.project(rows, c=c)) if form == "reference" else project_rows_onto_l1_ball(W, c)
+        for x, w in zip(X.double().tolist(), W.double().tolist(), strict=True):
+            missed = max(abs(Fraction(a) - b) for a, b in zip(x, projected_exactly(w, c), strict=True))
+            assert Ratio(float(missed), c, map_model(short(dtype), len(w))).value <= 1, name
 
 
 def test_points_of_the_ball_stay_bit_for_bit():

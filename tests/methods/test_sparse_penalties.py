@@ -23,7 +23,11 @@ from penalty_cases import (
 from scipy.optimize import minimize
 
 from wnverify.methods.combined_group_exclusive_sparsity import reference as cges
+from wnverify.methods.combined_group_exclusive_sparsity.pytorch import combined_sparsity_prox
 from wnverify.methods.exclusive_sparsity import reference as exclusive
+from wnverify.methods.exclusive_sparsity.pytorch import exclusive_sparsity_prox
+from wnverify.methods.group_lasso.pytorch import group_lasso_prox
+from wnverify.methods.norm_loss.pytorch import norm_loss_prox
 from wnverify.oracles.enclosures import distance, to_float64
 from wnverify.oracles.ratio import Ratio, map_model
 
@@ -191,6 +195,26 @@ def test_step_0_and_factor_0_are_the_identity(penalty):
     for call in (lambda: penalty.module().prox(W, -1.0), lambda: penalty.reference.prox(W, -1.0)):
         with pytest.raises(ValueError, match="step must"):
             call()
+
+
+@pytest.mark.parametrize("step", [-1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("prox", [exclusive_sparsity_prox, combined_sparsity_prox, group_lasso_prox, norm_loss_prox])
+def test_a_function_refuses_a_step_as_its_penalty_does(prox, step):
+    """The function alone names a step that is below 0 or not finite."""
+    with pytest.raises(ValueError, match="step must be finite and at least 0"):
+        prox(torch.ones(2, 2), step)
+
+
+@pytest.mark.parametrize("step", [0.01, 1.0, 100.0])
+@pytest.mark.parametrize("value", [1.79e308, 1.0])
+def test_exclusive_prox_of_ties_at_the_end_of_the_range(value, step):
+    """k equal entries w become w / (1 + k step), also where their sum overflows, beside an ordinary column."""
+    W = np.full((3, 2), value)
+    W[:, 1] = [1.0, -1.0, 1.0]
+    right = W / (1 + 3 * step)
+    for found in (exclusive_sparsity_prox(torch.tensor(W), step).numpy(), exclusive.prox(W, step)):
+        far = np.abs(found / right - 1).max()
+        assert Ratio(float(far), 1.0, map_model("float64", 3)).value <= 1
 
 
 @every_prox

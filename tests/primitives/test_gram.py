@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from wnverify.finding import seed_of
+from wnverify.methods.norm_loss.pytorch import norm_loss_prox
+from wnverify.oracles.ratio import Ratio, map_model
 from wnverify.primitives import gram as gram_module
 from wnverify.primitives import leading as leading_module
 from wnverify.primitives.gram import facing, gram, identity_defect, product, row_norms, smaller
@@ -100,6 +102,24 @@ def test_norms_of_float32_rows_carry_float64_digits():
     r = row_norms(W)
     assert r.dtype == torch.float64
     assert near(r, W.double().norm(dim=-1, keepdim=True), 1e-15)
+
+
+@pytest.mark.parametrize("exponent", [-149, -140, -126, 0, 127])
+def test_directions_of_float32_rows_whose_norm_float32_does_not_hold(exponent):
+    """Gradient and tangent are right where a norm is subnormal and has few bits, and where it is beyond the largest."""
+    K = torch.tensor([[1.0, 1, 0, -1, 1], [1, -1, 1, 1, 1]]).double()
+    W = (K * 2.0**exponent).float().requires_grad_()
+    right = K / K.norm(dim=1, keepdim=True)
+    r = row_norms(W)
+    (U,) = torch.autograd.grad(r.sum(), W)
+    _, slope = torch.func.jvp(row_norms, (W.detach(),), (torch.ones_like(W),))
+    model = map_model("float32", 5)
+    assert Ratio(float((U.double() - right).norm()), float(right.norm()), model).value <= 1
+    sums = right.sum(1, keepdim=True)
+    assert Ratio(float((slope - sums).norm()), float(sums.norm()), model).value <= 1
+    moved = norm_loss_prox(W.detach(), 0.5).double()
+    nearest = (K * 2.0**exponent + right) / 2
+    assert Ratio(float((moved - nearest).norm()), float(nearest.norm()), model).value <= 1
 
 
 def test_the_projector_at_a_tie_is_the_mean():

@@ -2,7 +2,9 @@
 
 import copy
 import pickle
+from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -82,6 +84,16 @@ def test_wrong_arguments_are_refused():
     with pytest.raises(ValueError, match="two axes"):
         Corner()(torch.ones(3))
     assert nonnegative(2.0, "x") == 2.0
+
+
+@pytest.mark.parametrize("value", [np.float32(0.5), np.float64(0.5), np.int64(2), np.uint8(2), Fraction(1, 2), 2])
+def test_numbers_are_taken_whoever_made_them(value):
+    """NumPy's are numbers too, and become floats of Python; truth values, strings and tensors are none."""
+    assert type(nonnegative(value, "x")) is float
+    assert nonnegative(value, "x") == value
+    for bad in (True, np.True_, "1", None, 1j, np.ones(1), torch.tensor(1.0)):
+        with pytest.raises(TypeError, match="x must be a number; got "):
+            nonnegative(bad, "x")
 
 
 def test_what_a_leaf_must_define():

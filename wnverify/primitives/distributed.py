@@ -98,6 +98,16 @@ def settled(tensor: Tensor) -> Tensor:
     return tensor.redistribute(mesh, placements)  # type: ignore[attr-defined, no-any-return]
 
 
+def agreed(truth: Tensor) -> bool:
+    """A truth value of all entries, the same in every process: of what is pending PyTorch's ``bool`` takes the part
+    that a process holds, and where they part ways one waits for the others for ever.
+
+    >>> agreed(torch.tensor([True, False]).all())
+    False
+    """
+    return bool(settled(truth))
+
+
 def identity(S: Tensor) -> Tensor:
     """I of the size and dtype of the square matrices S, (n, n)."""
     return beside(torch.eye(S.shape[-1], dtype=S.dtype, device=S.device), S)

@@ -86,21 +86,29 @@ class _RowNorms(Rule):
     @staticmethod
     def backward(ctx: Any, r_bar: Tensor) -> Any:
         W, r = ctx.saved_tensors
-        return _directions(W, r) * r_bar.to(W.dtype)
+        U, correction = directions(W, r)
+        return U * (correction * r_bar.to(W.dtype))
 
     @staticmethod
     def jvp(ctx: Any, E: Tensor) -> Any:
         with tangents(ctx) as (W, r):
-            return dot(E, _directions(W, r)).to(r.dtype)
+            U, correction = directions(W, r)
+            return (dot(E, U) * correction).to(r.dtype)
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, *arguments: Any) -> Any:
         return row_norms(*batched(info, in_dims, arguments)), 0
 
 
-def _directions(W: Tensor, r: Tensor) -> Tensor:
-    """w_i / r_i, and 0, with all its derivatives, for a zero row."""
-    return W / r.masked_fill(r == 0, torch.inf).to(W.dtype)
+def directions(W: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
+    """(U, c) with w_i / r_i = c_i u_i for the norms r of the rows of W; 0, with all its derivatives, for a zero row.
+
+    U is W over r in the dtype of W, and c, a number a row, what that rounding costs: much where a float32 W has a norm
+    among the subnormal numbers, or beyond all of them.  For float64 W c is 1.
+    """
+    positive = r.masked_fill(r == 0, 1.0)
+    divisor = positive.clamp(max=torch.finfo(W.dtype).max).to(W.dtype)
+    return W / divisor.masked_fill(r == 0, torch.inf), (divisor / positive).to(W.dtype)
 
 
 class _Gram(Rule):

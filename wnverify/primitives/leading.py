@@ -11,6 +11,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+from wnverify.primitives.distributed import agreed, whole
 from wnverify.primitives.rules import Rule, batched, call, exactly, looking, tangents
 
 TIED: Final = 8.0
@@ -56,8 +57,8 @@ class _Leading(Rule):
 
     @staticmethod
     def forward(S: Tensor, absolute: bool, shift: float) -> Any:
-        if looking() and not bool(S.isfinite().all()):
-            row = int((~S.isfinite()).flatten(0, -2).nonzero()[0, 0]) % S.shape[-2]
+        if looking() and not agreed(S.isfinite().all()):
+            row = int((~whole(S).isfinite()).flatten(0, -2).nonzero()[0, 0]) % S.shape[-2]
             raise ValueError(f"W must be finite, and its products too; the Gram matrix is not, in row {row}")
         with exactly(S):
             values, X = torch.linalg.eigh(S)

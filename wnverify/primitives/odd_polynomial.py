@@ -14,14 +14,15 @@ therefore cut into stretches in which the product stays below ``REACH``; each be
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
 import torch
 from torch import Tensor
 
-from wnverify.primitives.distributed import identity
-from wnverify.primitives.pytorch import centre
+from wnverify.primitives.distributed import agreed, identity, whole
+from wnverify.primitives.pytorch import FAR, centre, constant
 from wnverify.primitives.rules import Rule, batched, call, exactly, looking, tangents
 from wnverify.primitives.singular_values import Step
 
@@ -79,7 +80,7 @@ class _Iterate(Rule):
             S = _gram(X, X, left)
             r0 = _radius(S, scaling)
             if scaling and eps == 0 and looking():
-                _refuse_zero(r0, centred)
+                _refuse_zero(r0, V, centred)
             r = r0 + eps * power
             M, Q = S / (r * r), _identity(S)
             for k, step in enumerate(steps):
@@ -266,16 +267,20 @@ def _power_of_two(V: Tensor) -> Tensor:
     """2^e, shape (*batch, 1, 1), that takes the largest |entry| into [2, 4), from the smallest normal number on; no
     Gram matrix of such a matrix over- or underflows.  ``ValueError`` names a non-finite entry."""
     largest = V.abs().amax((-2, -1), keepdim=True)
-    if looking() and not bool(largest.isfinite().all()):
+    if looking() and not agreed(largest.isfinite().all()):
+        V = whole(V)
         place = tuple((~V.isfinite()).nonzero()[0].tolist())
         raise ValueError(f"V must be finite; got V{list(place)} = {V[place].item()}")
     largest = largest.clamp(min=torch.finfo(V.dtype).tiny)
     return torch.frexp(largest).mantissa * 4 / largest
 
 
-def _refuse_zero(r: Tensor, centred: bool) -> None:
-    zero = r.flatten() == 0
-    if bool(zero.any()):
-        place = f"[{', '.join(str(k) for k in (r[..., 0, 0] == 0).nonzero()[0].tolist())}]" if r.dim() > 2 else ""
+def _refuse_zero(r: Tensor, V: Tensor, centred: bool) -> None:
+    """r as of entries of V up to 4; of constant rows a rounded mean may leave the square of a rounding."""
+    zero = r <= (4 * math.sqrt(V.shape[-2] * V.shape[-1]) / FAR if centred else 0.0)
+    if centred and agreed(zero.any()):
+        zero = constant(V).all(-2, keepdim=True)
+    if agreed(zero.any()):
+        place = f"[{', '.join(str(k) for k in whole(zero)[..., 0, 0].nonzero()[0].tolist())}]" if r.dim() > 2 else ""
         found = "every row of it is constant" if centred else "it is"
         raise ValueError(f"V{place} must not be the zero matrix{' after centring' * centred}; {found}")

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from wnverify.primitives import fused
-from wnverify.primitives.pytorch import centre, centre_in_place, centred_rows, finite_and_scaled, ordinary
+from wnverify.primitives.distributed import agreed
+from wnverify.primitives.pytorch import centre, centre_in_place, centred_rows, constant, finite_and_scaled, ordinary
 from wnverify.primitives.rules import Rule, batched, call, exactly, ldexp, looking, power_scaled, tangents
 
 WELL_CONDITIONED = {torch.float32: 64.0, torch.float64: 16.0}
@@ -172,12 +173,15 @@ def _decompose(V: Tensor, centred: bool) -> tuple[Tensor, Tensor, Tensor, Tensor
     exponent = None
     if looking():
         Sigma = _gram(V, centred)
-        if not bool(ordinary(Sigma.diagonal(dim1=-2, dim2=-1).sqrt(), V).all()):
+        norms = Sigma.diagonal(dim1=-2, dim2=-1).sqrt().unsqueeze(-1)
+        if not agreed(ordinary(norms, V, centred=centred).all()):
             V, exponent = finite_and_scaled(V, (-2, -1))
+            V = V.masked_fill(constant(V), 0.0) if centred else V
             Sigma = _gram(V, centred)
         W, D, s = _polar_seen(V, Sigma, centred)
     else:
         V, exponent = power_scaled(V, (-2, -1))
+        V = V.masked_fill(constant(V), 0.0) if centred else V
         W, D, s = _polar_unseen(V, _double(V, centred))
     if V.dtype == torch.float64:
         # V_C has zero mean to u, its polar factor only to κ u, hence centred once more; and one Newton-Schulz step
@@ -208,7 +212,7 @@ def _polar_seen(V: Tensor, Sigma: Tensor, centred: bool) -> tuple[Tensor, Tensor
     """W, D, s by the cheapest way that V_C allows; Sigma is its Gram matrix."""
     lam, D = torch.linalg.eigh(Sigma)
     s = lam.clamp(min=0).sqrt()
-    if bool((lam[..., -1] < WELL_CONDITIONED[V.dtype] * lam[..., 0]).all()):
+    if agreed((lam[..., -1] < WELL_CONDITIONED[V.dtype] * lam[..., 0]).all()):
         root = ((D / s.unsqueeze(-2)) @ D.mT).to(V.dtype)
         return root @ (centred_rows(V) if centred else V), D, s
     X = _double(V, centred)
@@ -219,7 +223,7 @@ def _polar_seen(V: Tensor, Sigma: Tensor, centred: bool) -> tuple[Tensor, Tensor
     # Here float64 has the bits for κ²; a float32 product would leave rows that are orthonormal only to κ u.
     _refuse_rank(s, V, centred)
     W = (D / s.unsqueeze(-2)) @ D.mT @ X
-    if bool((lam[..., -1] >= GRAM_IS_ENOUGH * lam[..., 0]).any()):
+    if agreed((lam[..., -1] >= GRAM_IS_ENOUGH * lam[..., 0]).any()):
         W = _orthonormal(W)
     return W.to(V.dtype), D, s
 

@@ -13,7 +13,7 @@ whole matrix), and the way that is right at every scale and condition number is 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Final
 
 import torch
 from jaxtyping import Float
@@ -21,12 +21,14 @@ from torch import Tensor
 from torch.autograd.forward_ad import _set_fwd_grad_enabled
 
 from wnverify.primitives import fused
-from wnverify.primitives.distributed import whole
+from wnverify.primitives.distributed import agreed, whole
 from wnverify.primitives.rules import Rule, batched, call, dot, ldexp, power_scaled, tangents
 from wnverify.primitives.rules import looking as looking
 from wnverify.primitives.rules import working as working
 
 Rows = Float[Tensor, "*batch n d"]
+FAR: Final = 2.0**12
+"""A row whose entries are so many times their deviation is looked at twice: all of them may be equal."""
 
 
 def normalize(V: Tensor, *, centred: bool) -> tuple[Tensor, Tensor]:
@@ -50,7 +52,8 @@ def centred_rows(V: Tensor) -> Tensor:
 
     The rounded mean c misses by up to γ_d |c|, the same for all entries of a row, however small the spread; the
     difference is rounded only relative to its own size.  Taking off the mean of the difference removes that miss.  In a
-    constant row the first difference is a few units in the last place everywhere, whose mean is exact: it becomes zero.
+    constant row the first difference is a few units in the last place everywhere, whose mean is exact where a sum is
+    divided: it becomes zero.  Where it is multiplied by a rounded 1/d, as on a GPU, the square of a rounding may stay.
     """
     return centre_in_place(V - V.mean(-1, keepdim=True))
 
@@ -131,12 +134,12 @@ def _normalize_seen(V: Tensor, centred: bool) -> tuple[Tensor, Tensor]:
     X = centred_rows(V) if centred else V
     # In float64 no square of a float32 over- or underflows, and the sum keeps its last bits.
     r = torch.linalg.vector_norm(X, dim=-1, keepdim=True, dtype=torch.float64)
-    if bool(ordinary(r, V).all()):
+    if agreed(ordinary(r, V, centred=centred).all()):
         r = r.to(V.dtype)
         return X / r, r
     scaled, exponent = finite_and_scaled(V, (-1,))
     if centred:
-        refuse_row(scaled.amax(-1) == scaled.amin(-1), "no constant row", "is constant")
+        refuse_row(constant(scaled).squeeze(-1), "no constant row", "is constant")
         X = centred_rows(scaled)
     else:
         refuse_row(~scaled.any(-1), "no zero row", "is zero")
@@ -159,29 +162,44 @@ def scaled_seen(V: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
 def _normalize_unseen(V: Tensor, centred: bool) -> tuple[Tensor, Tensor]:
     """(W, r), always by scaled rows; NaN in a row without a direction."""
     X, exponent = power_scaled(V, (-1,))
-    defined = X.amax(-1, keepdim=True) != X.amin(-1, keepdim=True) if centred else X.any(-1, keepdim=True)
+    defined = ~constant(X) if centred else X.any(-1, keepdim=True)
     X = centred_rows(X) if centred else X
     r = torch.linalg.vector_norm(X, dim=-1, keepdim=True, dtype=torch.float64).to(V.dtype)
     r = torch.where(defined & (r < math.inf), r, math.nan)
     return X / r, ldexp(r, exponent)
 
 
-def ordinary(norm: Tensor, V: Tensor) -> Tensor:
-    """Where norms are so far from over- and underflow that no square has lost a bit.  False for zero and NaN."""
+def ordinary(norm: Tensor, V: Tensor, *, centred: bool = False) -> Tensor:
+    """Where norms are so far from over- and underflow that no square has lost a bit.  False for zero and NaN.
+
+    Norms of ``centred`` rows, (*batch, n, 1), must also be above what rounded means leave of a row whose entries are
+    all equal: a mean that is off by δ |v| leaves δ |v|, of which its own mean takes all but δ² |v|.  Here δ may be
+    ``FAR``^{-1/2}, more than d u up to d = 2¹⁸ in float32; of other rows few have so small a norm.
+    """
     reach = 2.0 ** (60 if V.dtype == torch.float32 else 400)
-    return (norm > 1 / reach) & (norm < reach)
+    least: Any = 1 / reach
+    if centred:
+        least = V[..., :1].abs().mul_(math.sqrt(V.shape[-1]) / FAR).clamp_min_(least)
+    usual: Tensor = (norm > least) & (norm < reach)
+    return usual
+
+
+def constant(V: Tensor) -> Tensor:
+    """Which rows have entries that are all equal, (*batch, n, 1), decided exactly; none that is not finite."""
+    top = V.amax(-1, keepdim=True)
+    return (top == V.amin(-1, keepdim=True)) & top.isfinite()
 
 
 def finite_and_scaled(V: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     """``power_scaled``; a ``ValueError`` names a non-finite entry."""
     wrong = ~V.isfinite()
-    if bool(wrong.any()):
+    if agreed(wrong.any()):
         place = tuple(whole(wrong).nonzero()[0].tolist())
         raise ValueError(f"V must be finite; got V{list(place)} = {whole(V)[place].item()}")
     return power_scaled(V, axes)
 
 
 def refuse_row(wrong: Tensor, wanted: str, found: str) -> None:
-    if bool(wrong.any()):
+    if agreed(wrong.any()):
         place = ", ".join(str(k) for k in whole(wrong).nonzero()[0].tolist())
         raise ValueError(f"V must have {wanted}; V[{place}, :] {found}")

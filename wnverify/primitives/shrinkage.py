@@ -7,7 +7,8 @@ The left side is convex, piecewise linear and falls with θ, so Newton steps fro
 after as many steps as the active set {|v_j| > θ} shrinks; in practice fewer than ten.  What cannot become active any
 more is dropped on the way, so that a step costs little where few entries survive.  θ is found twice, the second time
 from |v| − θ: entries near θ lose nothing in that difference, so Σ|x| meets its equation to the rounding of Σ|x|,
-however far above it the entries of v are.
+however far above it the entries of v are.  That needs a first θ no further from the largest |v| than the exact one can
+be: where the radius is below the rounding of that entry, it is the entry itself.
 """
 
 from __future__ import annotations
@@ -35,6 +36,16 @@ def shrink_rows(V: Tensor, *, radius: float, slope: float) -> Tensor:
     """
     X: Tensor = call(_Shrink, whole(V), radius, slope)[0]
     return beside(X, V)
+
+
+def proximal_level(size: Tensor, slope: float) -> tuple[Tensor, Tensor]:
+    """(θ, k) of sizes ≥ 0 along the last axis: Σ (size − θ)₊ = slope θ, and how many are above it; by sorting.
+
+    >>> proximal_level(torch.tensor([[3.0, 1.5, 0.5]]), 2.0)
+    (tensor([[1.1250]]), tensor([[2]]))
+    """
+    level = _by_sorting(size.sort(dim=-1, descending=True).values, 0.0, slope)
+    return level, (size > level).sum(-1, keepdim=True)
 
 
 class _Shrink(Rule):
@@ -85,34 +96,52 @@ def _shrunk(V: Tensor, named: Tensor, radius: float, slope: float) -> tuple[Tens
     """(X, divisor) of rows (n, d); ``named`` is V in the shape that a message speaks of."""
     size = V.abs()
     top = size.amax(-1, keepdim=True)
-    _refuse_non_finite(named, top)
+    total = size.sum(-1, keepdim=True, dtype=torch.float64)
+    summable = looking() and _summable(named, total)
     if radius == 0 and slope == 0:
         return top * 0 * size, torch.ones_like(top)
-    total = size.sum(-1, keepdim=True, dtype=torch.float64)
-    inside = total <= radius  # for radius 0: the zero rows
+    scaled = V.dtype == torch.float64 and not summable
+    unit: Any = _unit(top, V.shape[-1]) if scaled else 1.0
+    if scaled:
+        size, top = size * unit, top * unit
+        total = size.sum(-1, keepdim=True)
+    bound = radius * unit
+    inside = total <= bound  # for radius 0: the zero rows
     if looking() and bool(inside.all()):
         return V.clone(), _divisor(torch.ones_like(top), inside, slope)
     if looking():
-        level, rest = _newton(size, _least(total, top, V.shape[-1], radius, slope), inside, radius, slope)
+        level, rest = _newton(size, _least(total, top, V.shape[-1], bound, slope), inside, bound, slope)
+        level = torch.minimum(level, top)
         y = rest - level
-        correction = _again(y, radius + slope * level.double(), slope)
+        correction = _again(y, bound + slope * level.double(), slope)
     else:
         rest = size.sort(dim=-1, descending=True).values
-        level = _by_sorting(rest, radius, slope)
+        level = _by_sorting(rest, bound, slope)
         y = rest - level
-        correction = _by_sorting(y, radius + slope * level.double(), slope)
+        correction = _by_sorting(y, bound + slope * level.double(), slope)
     count = (y > correction).sum(-1, keepdim=True).clamp_min(1)
-    X = size.sub_(level).sub_(correction).clamp_min_(0).copysign_(V).add_(0.0)
+    X = size.sub_(level).sub_(correction).clamp_min_(0)
+    if scaled:
+        X /= unit
+    X = X.copysign_(V).add_(0.0)
     return torch.where(inside, V, X), _divisor(count.to(V.dtype), inside, slope)
 
 
-def _refuse_non_finite(V: Tensor, summary: Tensor) -> None:
-    """``ValueError`` naming the first non-finite entry of V; ``summary`` is non-finite wherever a row of V is."""
-    if looking() and not bool(summary.isfinite().all()):
-        wrong = (~V.isfinite()).nonzero()
-        if len(wrong):
-            place = tuple(wrong[0].tolist())
-            raise ValueError(f"V must be finite; got V{list(place)} = {V[place].item()}")
+def _summable(V: Tensor, total: Tensor) -> bool:
+    """Whether no ``total`` of a row overflows; ``ValueError`` names the first non-finite entry of V."""
+    if bool(total.isfinite().all()):
+        return True
+    wrong = (~V.isfinite()).nonzero()
+    if len(wrong):
+        place = tuple(wrong[0].tolist())
+        raise ValueError(f"V must be finite; got V{list(place)} = {V[place].item()}")
+    return False
+
+
+def _unit(top: Tensor, d: int) -> Tensor:
+    """For every row a power of two, or 1, with which no sum of its d entries up to ``top`` overflows float64."""
+    bits = d.bit_length()
+    return torch.where(top < 2.0 ** (1023 - bits), 1.0, torch.full_like(top, 2.0**-bits))
 
 
 def _divisor(count: Tensor, inside: Tensor, slope: float) -> Tensor:
@@ -120,14 +149,14 @@ def _divisor(count: Tensor, inside: Tensor, slope: float) -> Tensor:
     return torch.where(inside, 0.0, count) if slope == 0 else count + slope
 
 
-def _least(total: Tensor, top: Tensor, d: int, radius: float, slope: float) -> Tensor:
+def _least(total: Tensor, top: Tensor, d: int, radius: Any, slope: float) -> Tensor:
     """A level that is not too high: Newton's step from the whole row or from its largest entry alone."""
     whole = (total - radius) / (d + slope)
     alone = (top.double() - radius) / (1 + slope)
     return torch.maximum(whole, alone).clamp_min(0).to(top.dtype)
 
 
-def _newton(y: Tensor, level: Tensor, inside: Tensor, radius: float, slope: float) -> tuple[Tensor, Tensor]:
+def _newton(y: Tensor, level: Tensor, inside: Tensor, radius: Any, slope: float) -> tuple[Tensor, Tensor]:
     """(level, entries that may be active), the level to rounding of the entries; rows ``inside`` do not count."""
     level = torch.where(inside, torch.inf, level)
     # What lies this little below the level might be active in exact arithmetic.
@@ -171,13 +200,16 @@ def _step(y: Tensor, active: Tensor, count: Tensor, bound: Any, slope: float) ->
 
 
 def _by_sorting(y: Tensor, bound: Any, slope: float) -> Tensor:
-    """The same level from rows in falling order: no loop that depends on values."""
+    """The same level from rows in falling order: no loop that depends on values.
+
+    Rounding of the sums may put it below that of the largest entry alone, or above this entry: there it is held.
+    """
     sums = y.cumsum(-1, dtype=torch.float64)
     number = torch.arange(1, y.shape[-1] + 1, dtype=torch.float64, device=y.device)
     levels = (sums - bound) / (number + slope)
     last = (y > levels).sum(-1, keepdim=True).clamp_min(1) - 1
-    level: Tensor = levels.gather(-1, last)
-    return level.to(y.dtype)
+    level = torch.maximum(levels.gather(-1, last), levels[..., :1])
+    return torch.minimum(level.to(y.dtype), y[..., :1])
 
 
 def _gathered(y: Tensor, kept: Tensor) -> Tensor:

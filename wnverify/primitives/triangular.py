@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wnverify.primitives.distributed import agreed, whole
 from wnverify.primitives.pytorch import finite_and_scaled, ordinary
 from wnverify.primitives.rules import Rule, batched, call, exactly, ldexp, looking, power_scaled, tangents
 
@@ -81,15 +82,16 @@ def _decompose(V: Tensor) -> tuple[Tensor, Tensor]:
         )
     X, exponent = V, None
     norm = torch.linalg.vector_norm(V, dim=-1, dtype=torch.float64)
-    if not (looking() and bool(ordinary(norm, V).all())):
+    if not (looking() and agreed(ordinary(norm, V).all())):
         # W does not depend on the scale of a row, so that each may have its own.
         X, exponent = (finite_and_scaled if looking() else power_scaled)(V, (-1,))
         norm = torch.linalg.vector_norm(X, dim=-1, dtype=torch.float64)
     Q, R = torch.linalg.qr(X.mT)
     diagonal = R.diagonal(dim1=-2, dim2=-1)
     near = ~(diagonal.abs() > max(n, d) * (torch.finfo(V.dtype).eps / 2) * norm)
-    if looking() and bool(near.any()):
-        _refuse(near, X / norm.clamp_min(torch.finfo(V.dtype).tiny).unsqueeze(-1), tuple(V.shape))
+    if looking() and agreed(near.any()):
+        X = X / norm.clamp_min(torch.finfo(V.dtype).tiny).unsqueeze(-1)
+        _refuse(whole(near), whole(X), tuple(V.shape))
     sign = torch.where(diagonal < 0, -1.0, 1.0).to(V.dtype)
     # Laid out by rows, as a weight is: eager forward mode wants tangents laid out like their primals.
     W, L = (Q * sign.unsqueeze(-2)).mT.contiguous(), (R * sign.unsqueeze(-1)).mT

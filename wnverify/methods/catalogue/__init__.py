@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-
 from wnverify.methods.catalogue.constraints import CONSTRAINTS
 from wnverify.methods.catalogue.layers import LAYERS
 from wnverify.methods.catalogue.out_of_scope import OUT_OF_SCOPE
@@ -12,6 +10,7 @@ from wnverify.methods.catalogue.penalties import PENALTIES
 from wnverify.methods.catalogue.row import KINDS as KINDS
 from wnverify.methods.catalogue.row import Method as Method
 from wnverify.methods.catalogue.row import settings_of as settings_of
+from wnverify.nearest import meant
 
 
 def methods(kind: str | None = None) -> tuple[Method, ...]:
@@ -41,7 +40,7 @@ def find(name: str) -> Method:
         for said in (method.id, *method.names):
             known[said.lower().replace("-", "_")] = method
     if wanted not in known:
-        near = difflib.get_close_matches(wanted, known, n=3)
-        hint = f" (did you mean {', '.join(near)}?)" if near else ""
+        near = meant(wanted, known)
+        hint = f"; {near}" if near else ""
         raise ValueError(f"method must be a name that `wnverify methods` lists; got {name!r}{hint}")
     return known[wanted]

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final
 from wnverify.primitives.constraint import RowConstraint
 from wnverify.primitives.pytorch import Rows, centre, normalize, working
 from wnverify.primitives.rules import check_gradient
+from wnverify.primitives.scalars import number
 
 UPDATES: Final = ("projection", "printed")
 
@@ -20,14 +21,14 @@ def sphere_zero_mean_rows(W: Rows, *, c: float = 2.0, centred: bool = True) -> R
 
     The nearest point with ‖w‖² = c and 1ᵀw = 0.  W (*batch, n, d), float64, float32, bfloat16 or float16 (the half
     precisions computed in float32); rows are centred twice and norms summed in float64.  Derivatives of every order;
-    the backward keeps directions and norms; O(n d).  ``ValueError`` names a constant row (not ``centred``: a zero row)
-    or a non-finite entry; looking synchronises with the device.
+    the backward keeps directions and norms; O(n d).  ``ValueError`` names a constant row (not ``centred``: a zero row),
+    a non-finite entry, or c unless positive and finite; looking synchronises with the device.
 
     >>> import torch
     >>> sphere_zero_mean_rows(torch.tensor([[3.0, 5.0]])).round(decimals=3)
     tensor([[-1.,  1.]])
     """
-    return (math.sqrt(c) * normalize(working(W), centred=centred)[0]).to(W.dtype)
+    return (math.sqrt(_squared_radius(c)) * normalize(working(W), centred=centred)[0]).to(W.dtype)
 
 
 class ConstrainedWeightOptimization(RowConstraint):
@@ -75,14 +76,11 @@ class ConstrainedWeightOptimization(RowConstraint):
 
     def __init__(self, *, c: float = 2.0, update: str = "projection", every: int = 1) -> None:
         super().__init__(every=every)
-        if isinstance(c, bool) or not isinstance(c, (int, float)):
-            raise TypeError(f"c must be a number; got {type(c).__name__}")
-        if not 0 < c < math.inf:
-            raise ValueError(f"c must be a finite squared radius above 0; got {c!r}")
+        self.c = _squared_radius(c)
         if update not in UPDATES:
             raise ValueError(f"update must be one of {', '.join(UPDATES)}; got {update!r}")
-        self.c, self.update = float(c), update
-        radius = math.sqrt(c)
+        self.update = update
+        radius = math.sqrt(self.c)
         self.DECLARES = {**self.DECLARES, "constant_norm_rows": radius}  # type: ignore[misc]
         self.SET = {**self.SET, "radius": radius}  # type: ignore[misc]
         if c == 1:
@@ -105,3 +103,9 @@ class ConstrainedWeightOptimization(RowConstraint):
         """G less its row means."""
         check_gradient(W, G)
         return centre(working(G)).to(G.dtype)
+
+
+def _squared_radius(c: float) -> float:
+    if not 0 < number(c, "c") < math.inf:
+        raise ValueError(f"c must be a finite squared radius above 0; got {c!r}")
+    return float(c)

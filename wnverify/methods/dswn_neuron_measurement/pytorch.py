@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from wnverify.primitives.layout import RowParametrization
+from wnverify.primitives.layout import RowParametrization, to_rows
 from wnverify.primitives.polar import polar_factors
 from wnverify.primitives.pytorch import Rows, centre, working
 from wnverify.primitives.rules import Rule, batched, call, exactly, ldexp, power_scaled, tangents
@@ -47,11 +47,15 @@ def scale_neurons(V: Rows, *, tau: float = 1.0, epsilon: float = PERTURBATION) -
 def penalty_diagonal(V: Tensor, *, tau: float = 1.0, epsilon: float = PERTURBATION) -> Tensor:
     """g, shape (d,), float64: the diagonal of G for a weight V (n, …), further axes flattened.
 
+    Infinite for a zero column of V_C with ``epsilon=0``.  ``ValueError`` as ``scale_neurons`` for ``tau`` and
+    ``epsilon``, and for a weight with one axis; ``TypeError`` for integers and complex numbers.
+
     >>> import torch
     >>> penalty_diagonal(torch.tensor([[3.0, 1.0]]), epsilon=0.0)
     tensor([0.5000, 0.5000], dtype=torch.float64)
     """
-    return tau / (2 * _column_norms(V.flatten(1).double()).squeeze(-2) + epsilon)
+    check_scales(tau, epsilon)
+    return tau / (2 * _column_norms(to_rows(V, 0, 1).double()).squeeze(-2) + epsilon)
 
 
 def check_scales(tau: float, epsilon: float) -> None:

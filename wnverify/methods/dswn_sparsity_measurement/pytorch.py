@@ -16,6 +16,7 @@ from wnverify.primitives.layout import RowParametrization
 from wnverify.primitives.polar import polar
 from wnverify.primitives.pytorch import Rows, working
 from wnverify.primitives.rules import Rule, batched, call, tangents
+from wnverify.primitives.shrinkage import proximal_level
 
 AXES: Final = {"rows": -1, "columns": -2}
 UPDATES: Final = ("printed", "prox")
@@ -137,14 +138,9 @@ def _thresholds(size: Tensor, eta: float, update: str, axis: int) -> tuple[Tenso
     """(θ, c) of the absolute values ``size``, summed in float64."""
     if update == "printed":
         return (eta * size.sum(axis, keepdim=True, dtype=torch.float64)).to(size.dtype), eta
-    falling = size.sort(dim=axis, descending=True).values.movedim(axis, -1)
-    sums = falling.cumsum(-1, dtype=torch.float64)
-    count = torch.arange(1, falling.shape[-1] + 1, device=size.device, dtype=torch.float64)
-    # (1 + η k) |φ|_(k) − η S_k falls with k: a prefix is kept.
-    k = ((1 + eta * count) * falling > eta * sums).sum(-1, keepdim=True)
+    theta, k = proximal_level(size.movedim(axis, -1), 1 / eta if eta else math.inf)
     c = eta / (1 + eta * k.double())
-    theta = c * sums.gather(-1, (k - 1).clamp(min=0))
-    return theta.movedim(-1, axis).to(size.dtype), c.movedim(-1, axis).to(size.dtype)
+    return theta.movedim(-1, axis), c.movedim(-1, axis).to(size.dtype)
 
 
 class _Pattern(Rule):

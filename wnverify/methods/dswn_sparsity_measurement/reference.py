@@ -29,6 +29,7 @@ import numpy as np
 
 from wnverify.methods.orthogonal_weight_normalization import reference as orthogonal
 from wnverify.primitives.reference import Matrix, as_matrix
+from wnverify.primitives.shrinkage_reference import proximal_level
 
 UPDATES = ("printed", "prox")
 GROUPS = ("rows", "columns")
@@ -66,14 +67,18 @@ def jvp(V: Any, E: Any, *, eta: float = 1e-3, update: str = "printed", group: st
 def printed_backward(V: Any, A: Any, *, eta: float = 1e-3, group: str = "rows") -> Matrix:
     """Equations 11 and 12 to the letter with the factor of equation 8, (1 − η ‖φ_g‖_1 / |φ|)_+, in the place of G^{-1}.
 
-    The text calls this factor (n, d) a penalty matrix; it is applied entry by entry and taken as a constant.  Not the
-    gradient.  V, A (n, d); errors as in ``forward``, and a ``ValueError`` at equal eigenvalues of Σ.
+    The text calls this factor (n, d) a penalty matrix; it is applied entry by entry and taken as a constant, and the W
+    of equation 11 is that of equation 8.  Not the gradient.  V, A (n, d); errors as in ``forward``, and a
+    ``ValueError`` at equal eigenvalues of Σ.
     """
     return orthogonal.printed_backward(V, A, inverse_g=_printed_factor(V, eta, group))
 
 
 def repaired_backward(V: Any, A: Any, *, eta: float = 1e-3, group: str = "rows") -> Matrix:
-    """``printed_backward`` with line 3 of equation 12 mended: the gradient if the factor were a constant."""
+    """``printed_backward`` with A Wᵀ and line 3 mended as ``repaired_backward`` of the orthogonal method says.
+
+    It is the gradient if the factor were a constant.
+    """
     return orthogonal.repaired_backward(V, A, inverse_g=_printed_factor(V, eta, group))
 
 
@@ -113,14 +118,8 @@ def thresholds(Y: Matrix, *, eta: float, update: str, group: str) -> tuple[Matri
     axis, size = _axis(group), np.abs(Y)
     if update == "printed":
         return eta * size.sum(axis=axis, keepdims=True), eta
-    falling = -np.sort(-size, axis=axis)
-    sums = np.cumsum(falling, axis=axis)
-    count = np.arange(1, falling.shape[axis] + 1)
-    count = count if group == "rows" else count[:, None]
-    # (1 + η k) |φ|_(k) − η S_k falls with k: a prefix is kept.
-    k = ((1 + eta * count) * falling > eta * sums).sum(axis=axis, keepdims=True)
-    c = eta / (1 + eta * k)
-    return c * np.take_along_axis(sums, np.maximum(k - 1, 0), axis=axis), c
+    theta, k = proximal_level(np.moveaxis(size, axis, 1), 1 / eta if eta else np.inf)
+    return np.moveaxis(theta, 1, axis), eta / (1 + eta * np.moveaxis(k, 1, axis))
 
 
 def _check(eta: float, update: str) -> None:

@@ -16,6 +16,7 @@ from wnverify.primitives.gram import row_norms
 from wnverify.primitives.groups import by_group, check_group
 from wnverify.primitives.penalty import ProximalPenalty
 from wnverify.primitives.pytorch import Rows, working
+from wnverify.primitives.scalars import nonnegative
 
 
 def group_lasso(W: Rows, group: str = "rows", sized: bool = False) -> Tensor:
@@ -38,13 +39,13 @@ def group_lasso(W: Rows, group: str = "rows", sized: bool = False) -> Tensor:
 def group_lasso_prox(W: Rows, step: float, group: str = "rows", sized: bool = False) -> Rows:
     """argmin_X ½ ‖X − W‖² + step Σ_g c ‖x_g‖₂: w_g (1 − step c / ‖w_g‖)₊, a zero group for ‖w_g‖ ≤ step c.
 
-    Shapes, dtypes, errors as ``group_lasso``; derivatives of every order.
+    Shapes, dtypes, errors as ``group_lasso``, and a ``ValueError`` for a step below 0; derivatives of every order.
 
     >>> group_lasso_prox(torch.tensor([[3.0, 4.0], [0.0, 0.5]]), 1.0)
     tensor([[2.4000, 3.2000],
             [0.0000, 0.0000]])
     """
-    X = by_group(working(W), check_group(group))
+    X, step = by_group(working(W), check_group(group)), nonnegative(step, "step")
     r = row_norms(X)
     left = (r - step * _weight(X, sized)).clamp_min(0) / r.masked_fill(r == 0, torch.inf)
     return by_group(X * left.to(X.dtype) + 0.0, group).to(W.dtype)

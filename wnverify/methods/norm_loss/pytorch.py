@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from wnverify.primitives.distributed import beside
-from wnverify.primitives.gram import row_norms
+from wnverify.primitives.gram import directions, row_norms
 from wnverify.primitives.penalty import ProximalPenalty
 from wnverify.primitives.pytorch import Rows, working
+from wnverify.primitives.scalars import nonnegative
 
 
 def norm_loss(W: Rows) -> Tensor:
@@ -37,18 +38,18 @@ def norm_loss_prox(W: Rows, step: float) -> Rows:
     """argmin_X ½ ‖X − W‖² + step × norm_loss(X): rows keep their direction, norms become (r + 2 step) / (1 + 2 step).
 
     At a zero row every point of a sphere is as good; the one along the first axis is taken.  Shapes, dtypes, errors and
-    derivatives as ``norm_loss``.
+    derivatives as ``norm_loss``, and a ``ValueError`` for a step below 0.
 
     >>> norm_loss_prox(torch.tensor([[3.0], [0.5]]), 0.5)
     tensor([[2.0000],
             [0.7500]])
     """
-    X = working(W)
+    X, step = working(W), nonnegative(step, "step")
     r = row_norms(X)
     first = beside((torch.arange(X.shape[-1], device=X.device) == 0).to(X.dtype), X)
-    U = torch.where(r == 0, first, X / r.masked_fill(r == 0, torch.inf).to(X.dtype))
+    U, correction = directions(X, r)
     kept = 1 / (1 + 2 * step)
-    return (kept * X + 2 * (kept * step) * U).to(W.dtype)
+    return (kept * X + 2 * (kept * step) * correction * torch.where(r == 0, first, U)).to(W.dtype)
 
 
 class NormLoss(ProximalPenalty):

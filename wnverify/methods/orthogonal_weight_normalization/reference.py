@@ -62,11 +62,15 @@ def printed_backward(V: Any, A: Any, *, inverse_g: Any = 1.0) -> Matrix:
     """Equations 11 and 12 to the letter: not the gradient (see ``repaired_backward``).
 
     ∂L/∂V = D Λ^{-1/2} D A G^{-1} + 2 (∂L/∂Σ)ᵀ V_C + (1/d)(∂L/∂c)ᵀ 1ᵀ, line 3 of equation 12 as printed, for a constant
-    G = diag(1 / inverse_g), the identity unless given.  V, A (n, d); errors as in ``forward``, and a ``ValueError`` at
+    G = diag(1 / inverse_g), the identity unless given.  ``inverse_g`` (n, d) multiplies entry by entry wherever G^{-1}
+    stands, in the W = φ(V) G^{-1} of equation 11 too.  V, A (n, d); errors as in ``forward``, and a ``ValueError`` at
     equal eigenvalues, where K is not defined.
     """
     V = as_matrix(V, "V")
-    D, lam, X, Sigma_bar, c_bar, A = _printed_chain(V, A, inverse_g)
+    A = as_matrix(A, "A", V.shape)
+    B = A @ (factors(V)[0] * inverse_g).T
+    A = A * inverse_g
+    D, lam, X, Sigma_bar, c_bar = _printed_chain(V, B, A)
     G: Matrix = (D / np.sqrt(lam)) @ D @ A + 2 * Sigma_bar.T @ X + c_bar[:, None] / V.shape[1]
     return G
 
@@ -75,22 +79,19 @@ def repaired_backward(V: Any, A: Any, *, inverse_g: Any = 1.0) -> Matrix:
     """Equations 11 and 12 with line 3 mended in two places: Dᵀ for the second D, (∂L/∂Σ)_s for (∂L/∂Σ)ᵀ.
 
     Then it is the gradient of Σ^{-1/2} V_C G^{-1} for a constant G = diag(1 / inverse_g), wherever the eigenvalues of
-    Σ differ.  V, A (n, d); errors as in ``printed_backward``.
+    Σ differ.  For ``inverse_g`` (n, d) that needs a third: (A G^{-1}) φ(V)ᵀ for A Wᵀ in equation 11, which is the same
+    for a diagonal G.  V, A (n, d); errors as in ``printed_backward``.
     """
     V = as_matrix(V, "V")
-    D, lam, X, Sigma_bar, c_bar, A = _printed_chain(V, A, inverse_g)
+    A = as_matrix(A, "A", V.shape) * inverse_g
+    D, lam, X, Sigma_bar, c_bar = _printed_chain(V, A @ factors(V)[0].T, A)
     G: Matrix = (D / np.sqrt(lam)) @ D.T @ A + (Sigma_bar + Sigma_bar.T) @ X + c_bar[:, None] / V.shape[1]
     return G
 
 
-def _printed_chain(V: Matrix, A: Any, inverse_g: Any) -> tuple[Matrix, Matrix, Matrix, Matrix, Matrix, Matrix]:
-    """D, λ, V_C, ∂L/∂Σ and ∂L/∂c of equations 11 and 12, and A G^{-1}.
-
-    A appears as A Wᵀ with W = φ(V) G^{-1} or as A G^{-1}, and A Wᵀ = (A G^{-1}) φ(V)ᵀ: G^{-1} goes to A at once.
-    """
-    A = as_matrix(A, "A", V.shape) * inverse_g
+def _printed_chain(V: Matrix, B: Matrix, A: Matrix) -> tuple[Matrix, Matrix, Matrix, Matrix, Matrix]:
+    """D, λ, V_C, ∂L/∂Σ and ∂L/∂c of equations 11 and 12, from B, which is A Wᵀ there, and A, which is A G^{-1}."""
     X = centred(V)
-    W, _, _ = factors(V)
     lam, D = np.linalg.eigh(X @ X.T)
     differences = lam[:, None] - lam[None, :]
     np.fill_diagonal(differences, np.inf)
@@ -99,12 +100,12 @@ def _printed_chain(V: Matrix, A: Any, inverse_g: Any) -> tuple[Matrix, Matrix, M
         raise ValueError(f"V must give Σ distinct eigenvalues, K of equation 12 divides by λ_{i} - λ_{j}; got 0")
     K = 1 / differences
     root = np.sqrt(lam)
-    Lambda_bar = -0.5 * (D.T @ A @ W.T @ D) / lam
-    D_bar = A @ W.T @ D + (D * root) @ D.T @ W @ A.T @ D / root
+    Lambda_bar = -0.5 * (D.T @ B @ D) / lam
+    D_bar = B @ D + (D * root) @ D.T @ B.T @ D / root
     Sigma_bar = D @ (K.T * (D.T @ D_bar) + np.diag(np.diag(Lambda_bar))) @ D.T
     symmetric = (Sigma_bar + Sigma_bar.T) / 2
     c_bar = -(A.sum(axis=1) @ (D / root) @ D.T) - 2 * X.sum(axis=1) @ symmetric
-    return D, lam, X, Sigma_bar, c_bar, A
+    return D, lam, X, Sigma_bar, c_bar
 
 
 def factors(V: Matrix) -> tuple[Matrix, Matrix, NDArray[np.float64]]:

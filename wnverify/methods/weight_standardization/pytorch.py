@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from wnverify.primitives import fused
+from wnverify.primitives.distributed import agreed
 from wnverify.primitives.layout import RowParametrization
-from wnverify.primitives.pytorch import Rows, centre, centred_rows, finite_and_scaled, ordinary, refuse_row
+from wnverify.primitives.pytorch import Rows, centre, centred_rows, constant, finite_and_scaled, ordinary, refuse_row
 from wnverify.primitives.rules import Rule, batched, call, dot, ldexp, looking, power_scaled, tangents, working
 from wnverify.primitives.scalars import nonnegative
 
@@ -158,21 +159,21 @@ def _standardized(V: Tensor, eps: float, inside: bool, m: int) -> tuple[Tensor, 
     """(W, t) by plain operations; a ``ValueError`` names what has no deviation to divide by."""
     X = centred_rows(V)
     sigma = _deviation(X, m)
-    usual, s = ordinary(sigma, V), _divisor(sigma, eps, inside)
+    usual, s = ordinary(sigma * math.sqrt(m), V, centred=True), _divisor(sigma, eps, inside)
     direct = X / s.to(V.dtype)
-    if looking() and bool(usual.all()):
+    if looking() and agreed(usual.all()):
         return direct, (sigma if eps and not inside else s).to(V.dtype)
     scaled, exponent = (finite_and_scaled if looking() else power_scaled)(V, (-1,))
-    constant = scaled.amax(-1, keepdim=True) == scaled.amin(-1, keepdim=True)
-    X = centred_rows(scaled)
+    even = constant(scaled)
+    X = centred_rows(scaled.masked_fill(even, 0.0))
     small = _deviation(X, m)
     sigma = ldexp(small, exponent)
     if eps == 0:
         if looking():
-            refuse_row(constant.squeeze(-1), "no constant row", "is constant")
+            refuse_row(even.squeeze(-1), "no constant row", "is constant")
         return X / small.to(V.dtype), sigma.to(V.dtype)
     s = _divisor(sigma, eps, inside)
-    W = X / small.masked_fill(constant, 1.0).to(V.dtype) * (sigma / s).to(V.dtype)
+    W = X / small.masked_fill(even, 1.0).to(V.dtype) * (sigma / s).to(V.dtype)
     if looking():  # what an ordinary row gives does not hang on the rows beside it
         W = torch.where(usual, direct, W)
     return W, (s if inside else sigma).to(V.dtype)
