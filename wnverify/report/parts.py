@@ -18,10 +18,10 @@ from typing import Any, Final
 from wnverify.finding import Verdict
 
 _RUN: Final = ("child", "finding", "fingerprint", "guard", "quietly", "runner", "supervisor", "workitem")
-_METHODS: Final = ("methods", "oracles", "primitives")
+_METHODS: Final = ("methods", "nearest", "oracles", "primitives")
 _NUMERICS: Final = (*_RUN, *_METHODS, "numerics")
 _EXPERIMENTS: Final = (*_RUN, *_METHODS, "experiments")
-_AUDIT: Final = (*_NUMERICS, "auditing", "nearest", "strategies")
+_AUDIT: Final = (*_NUMERICS, "auditing", "strategies")
 _BENCHMARKS: Final = {
     **dict.fromkeys(("gradients", "maps", "memory", "properties"), _NUMERICS),
     "growth": _AUDIT,
