@@ -8,7 +8,6 @@ from audited import sheet_of
 from torch import nn
 
 from wnverify.auditing.checks import execution
-from wnverify.auditing.points import generic
 from wnverify.auditing.rounding import found_rounding
 from wnverify.faults.parametrization.known_frames import TraceByDifference
 from wnverify.faults.parametrization.out_of_sight import (
@@ -34,20 +33,6 @@ class HalfPrecision(nn.Module):
     def forward(self, V):
         X = (V / torch.linalg.vector_norm(V)).flatten(1).bfloat16()
         return (1.5 * X - 0.5 * (X @ X.mT) @ X).to(V.dtype).reshape(V.shape)
-
-
-class RoundsAllButOneColumn(nn.Module):
-    def forward(self, V):
-        rounded = torch.cat([V[:, :1], V[:, 1:].round()], dim=1)
-        return torch.where(V.abs() > 10000.0, rounded, V)
-
-
-class BendsBesideOneEntry(nn.Module):
-    """Constant for entries up to one that is 2^-16 of it above the first entry of the point that is looked at."""
-
-    def forward(self, V):
-        first = 2.0**20 * float(generic((3, 5), 0).V[0, 0])
-        return torch.relu(V - first - 2.0**-16 * abs(first))
 
 
 class WritesInPlace(nn.Module):
@@ -114,17 +99,6 @@ def test_the_precision_inside_is_found(kind, u):
     V = torch.randn(5, 12, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     assert u / 32 < found_rounding(kind(), V, seed=0) < 32 * u
     assert found_rounding(lambda X: X / X.norm(), V, seed=0) == 0.0
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_what_moves_does_not_hide_what_is_rounded(seed):
-    """A staircase at a size at which nobody looks is found beside entries that move as they should."""
-    assert bad(sheet_of("precision.float64", RoundsAllButOneColumn, seed=seed)) == {"3x5 times 2^20": FAIL}
-
-
-def test_a_kink_that_is_met_by_chance_is_no_staircase():
-    """An entry that stands still over short steps, and moves over a long one, is asked again nearby."""
-    assert bad(sheet_of("precision.float64", BendsBesideOneEntry)) == {}
 
 
 def test_low_precision_inside_is_the_finding_of_one_check():

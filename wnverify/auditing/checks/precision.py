@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 
@@ -139,7 +138,10 @@ def _stairs(look: Context, value: Callable[[Tensor], Tensor], V: Tensor, name: s
 
 
 def _far_away(look: Context, sheet: Sheet, point: Point, exponent: int) -> None:
-    """The same at a size at which nobody looks: where entries are rounded, the finer of two steps goes nowhere."""
+    """The same at a size at which nobody looks: where entries are rounded, the finer of two steps goes nowhere.
+
+    A map may bend at any size; so the coarse quotient counts only where the fine ones do not agree with one another.
+    """
     V = point.V * 2.0**exponent
     if outside(V, look.subject.domain) is not None:
         return
@@ -147,17 +149,21 @@ def _far_away(look: Context, sheet: Sheet, point: Point, exponent: int) -> None:
     size = float(value(V).norm())
     if not 0 < size < float("inf"):
         return
-    ratio = _still(look, value, V, exponent)
-    if ratio is None:
+    tangent = 2.0**exponent * randn(*V.shape, seed=look.seed_for("staircase", exponent))
+    quotients = [(value(V + step * tangent) - value(V - step * tangent)) / (2 * step) for step in FINE]
+    if not all(bool(torch.isfinite(quotient).all()) for quotient in quotients):
         return
-    if ratio.value > 1:
-        # As above: a kink is met by chance, a staircase everywhere.
-        nearby = V + NEARBY * 2.0**exponent * randn(*V.shape, seed=look.seed_for("nearby", exponent))
-        with contextlib.suppress(*REFUSALS):
-            again = None if outside(nearby, look.subject.domain) else _still(look, value, nearby, exponent)
-            ratio = min(ratio, again or ratio, key=lambda each: each.value)
+    model = map_model("float64", look.terms(V), condition=2 * (1.0 + sensitivity(value, V, seed=look.seed)))
+    first, *others = quotients
+    misses = [float((other - first).norm()) for other in others]
+    bounds = [
+        model.relative * size / FINE[0] + AGREES * max(float(first.norm()), float(other.norm())) for other in others
+    ]
+    smooth = float(first.norm()) > 0 and misses[0] <= bounds[0]
+    worst = 0 if smooth else max(range(len(misses)), key=lambda i: misses[i] / bounds[i])
+    ratio = Ratio(misses[worst], bounds[worst] / model.relative, model)
     said = "at this size the output is a staircase: what is small beside it is rounded away"
-    stair = 2 * FINE[0] * ratio.error
+    stair = 2 * FINE[0] * misses[worst]
     case, rounding = f"{point.name} times 2^{exponent}", CANCELLED * map_model("float64", look.terms(V)).relative
     # log(1 + w²), cosh w − 1: a constant of order one in each entry, or of the value's ordinary size, leaves its
     # rounding behind.  A loss does not feel that; a weight has lost digits.
@@ -170,32 +176,6 @@ def _far_away(look: Context, sheet: Sheet, point: Point, exponent: int) -> None:
     beside = max(float(V.norm()) if look.subject.target_set else 0.0, ordinary if exponent < 0 else 0.0)
     wrong = Verdict.HAZARD if stair <= rounding * beside else Verdict.FAIL
     sheet.compare(case, ratio, said, wrong=wrong)
-
-
-def _still(look: Context, value: Callable[[Tensor], Tensor], V: Tensor, exponent: int) -> Ratio | None:
-    """The worst miss of the quotient over the finest step beside longer ones; None where one is not finite.
-
-    A map may bend at any size; so a coarse quotient counts only where the fine ones do not agree with one another, and
-    in the entries that stand still over the finest step: those that move do not show that others are rounded.
-    """
-    tangent = 2.0**exponent * randn(*V.shape, seed=look.seed_for("staircase", exponent))
-    quotients = [(value(V + step * tangent) - value(V - step * tangent)) / (2 * step) for step in FINE]
-    if not all(bool(torch.isfinite(quotient).all()) for quotient in quotients):
-        return None
-    model = map_model("float64", look.terms(V), condition=2 * (1.0 + sensitivity(value, V, seed=look.seed)))
-    noise = model.relative * float(value(V).norm()) / FINE[0]
-    first, *others = quotients
-
-    def beside(other: Tensor, counts: Tensor) -> Ratio:
-        fine, coarse = first[counts], other[counts]
-        bound = noise + AGREES * max(float(fine.norm()), float(coarse.norm()))
-        return Ratio(float((coarse - fine).norm()), bound / model.relative, model)
-
-    everywhere = torch.ones_like(first, dtype=torch.bool)
-    finest = beside(others[0], everywhere)
-    moves = finest.value <= 1 and bool(first.any())
-    counts = first == 0 if moves else everywhere
-    return max([finest, *(beside(other, counts) for other in others[1:])], key=lambda ratio: ratio.value)
 
 
 def _value(instance: Instance) -> Callable[[Tensor], Tensor]:
