@@ -46,6 +46,23 @@ def test_a_wrong_call_is_refused_before_any_run(words, said, capsys, tmp_path, m
 PIXELS = bytes(3 * 32 * 32)
 
 
+def cifar_in(folder):
+    """CIFAR-10's binary files, a black image of the fourth class in each."""
+    for file in (*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"):
+        (folder / f"{file}.bin").write_bytes(b"\x03" + PIXELS)
+
+
+def interrupt_every_run(monkeypatch, watch):
+    """No item is run; ``watch`` is given the items and the journal of each run."""
+    from wnverify.runner import RunResult
+
+    def interrupted(items, journal, **given):
+        watch(items, journal)
+        return RunResult(findings=[], timing={}, interrupted=True)
+
+    monkeypatch.setattr(runner, "run", interrupted)
+
+
 @pytest.mark.parametrize(
     ("name", "needed"),
     [("cwo.table1.cifar10.fastaa.cnn9", True), ("cwo.table1.cifar10.standard.cnn9", False)],
@@ -53,19 +70,12 @@ PIXELS = bytes(3 * 32 * 32)
 )
 def test_a_missing_policy_is_an_error_before_any_run(name, needed, capsys, tmp_path, monkeypatch):
     """Where a row needs it, the list says so; the file is read beside the data before the first run."""
-    from wnverify.runner import RunResult
-
     assert cli.main(["train", "--list", name]) == 0
     assert ("test_batch.bin, and fast_autoaugment.json" in " ".join(capsys.readouterr().out.split())) is needed
-    for file in (*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"):
-        (tmp_path / f"{file}.bin").write_bytes(b"\x03" + PIXELS)
+    cifar_in(tmp_path)
     made = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(
-        runner,
-        "run",
-        lambda items, **given: made.append(len(items)) or RunResult(findings=[], timing={}, interrupted=True),
-    )
+    interrupt_every_run(monkeypatch, lambda items, journal: made.append(len(items)))
     words = ["train", name, "--scale", "paper", "--quiet", "--data", "."]
     assert cli.main(words) == (2 if needed else 130)
     assert ("must hold fast_autoaugment.json" in capsys.readouterr().err) is needed
@@ -192,18 +202,15 @@ def test_only_what_diverged_is_kept(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize("resume", [True, False], ids=["resumed", "afresh"])
 def test_checkpoints_are_kept_for_resume_alone(resume, monkeypatch, tmp_path):
     """What an interrupted run left is taken up with --resume, and thrown away without."""
-    from wnverify.runner import RunResult
-
     seen = []
 
-    def stopped(items, **given):
-        folder = given["journal"].path.with_suffix("")
+    def watch(items, journal):
+        folder = journal.path.with_suffix("")
         seen.append(folder.exists())
         (folder / "run").mkdir(parents=True, exist_ok=True)
-        return RunResult(findings=[], timing={}, interrupted=True)
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(runner, "run", stopped)
+    interrupt_every_run(monkeypatch, watch)
     words = ["train", "l1inf.depth", "--scale", "smoke", "--quiet"]
     assert cli.main(words) == 130
     assert cli.main([*words, *(["--resume"] if resume else [])]) == 130
@@ -212,19 +219,10 @@ def test_checkpoints_are_kept_for_resume_alone(resume, monkeypatch, tmp_path):
 
 def test_a_run_is_not_resumed_with_other_data(monkeypatch, tmp_path, capsys):
     """A changed file in the data's directory makes it another run: nothing finished of the old one is taken over."""
-    from wnverify.runner import RunResult
-
-    for file in (*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"):
-        (tmp_path / f"{file}.bin").write_bytes(b"\x03" + PIXELS)
+    cifar_in(tmp_path)
     journals = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(
-        runner,
-        "run",
-        lambda items, journal, **given: (
-            journals.append(journal.path.name) or RunResult(findings=[], timing={}, interrupted=True)
-        ),
-    )
+    interrupt_every_run(monkeypatch, lambda items, journal: journals.append(journal.path.name))
     words = ["train", "l1inf.figure4", "--scale", "paper", "--quiet", "--data", ".", "--resume"]
     assert [cli.main(words), cli.main(words)] == [130, 130]
     capsys.readouterr()
