@@ -147,18 +147,18 @@ def test_stored_parts_are_taken_in_and_the_others_are_missing(tmp_path, plans):
     part_file(tmp_path, "selftest")
     part_file(tmp_path, "device", source="0" * 64)
     nothing = RunResult(findings=[], timing={})
-    doc = reporting.assembled(plans["default"], nothing, reporting.read_parts(str(tmp_path), "default"))
+    doc = reporting.assembled(plans["default"], nothing, reporting.read_parts(str(tmp_path), "default", 0))
     assert {data["subject"] for data in doc["findings"]} == {"selftest", "device"}
     assert [doc["parts"][name]["stale"] for name in ("selftest", "device")] == [False, True]
     assert doc["scope"]["missing"] == [name for name in AWAITED if name not in ("selftest", "device")]
-    full = reporting.assembled(plans["full"], nothing, reporting.read_parts(str(tmp_path), "full"))
+    full = reporting.assembled(plans["full"], nothing, reporting.read_parts(str(tmp_path), "full", 0))
     assert {data["subject"] for data in full["findings"]} == {"selftest", "device"}
     assert not set(full["scope"]["missing"]) & {*RECOMPUTED["full"], "device"}
 
 
 def test_without_a_folder_of_parts_all_are_missing(tmp_path, plans):
     """A fresh machine has none, and the report says so."""
-    found = reporting.read_parts(str(tmp_path / "nowhere"), "quick")
+    found = reporting.read_parts(str(tmp_path / "nowhere"), "quick", 0)
     assert found == []
     doc = reporting.assembled(plans["quick"], RunResult(findings=[], timing={}), found)
     assert doc["scope"]["missing"] == list(AWAITED)
@@ -168,15 +168,15 @@ def test_a_file_that_is_no_part_is_refused_before_any_work(tmp_path):
     """The message names the file."""
     results.write(tmp_path / "x.json", results.document([], environment={}, timing={}))
     with pytest.raises(ValueError, match=r"x\.json: a stored part names in parts"):
-        reporting.read_parts(str(tmp_path), "default")
+        reporting.read_parts(str(tmp_path), "default", 0)
     part_file(tmp_path, "audit")
     (tmp_path / "x.json").write_bytes((tmp_path / "audit.json").read_bytes())
     with pytest.raises(ValueError, match=r"x\.json: another file of this folder holds the part 'audit'"):
-        reporting.read_parts(str(tmp_path), "default")
+        reporting.read_parts(str(tmp_path), "default", 0)
     other = results.read(tmp_path / "audit.json")
     results.write(tmp_path / "x.json", {**other, "parts": {"gallery": results.part("gallery")}})
     with pytest.raises(ValueError, match=r"the parts audit and gallery both hold 'check/audit/a\.b'"):
-        reporting.read_parts(str(tmp_path), "default")
+        reporting.read_parts(str(tmp_path), "default", 0)
     (tmp_path / "x.json").write_text("{}")
     with pytest.raises(ValueError, match=r"x\.json: schema must be"):
-        reporting.read_parts(str(tmp_path), "default")
+        reporting.read_parts(str(tmp_path), "default", 0)

@@ -111,6 +111,8 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--compare", metavar="OLD.json", help=older)
     much = report.add_mutually_exclusive_group()
     much.add_argument("--full", action="store_true", help="compute everything afresh, the planted faults too")
+    kept = "with --full: store its audits and numerics in the folder of --parts, which spares later reports"
+    report.add_argument("--keep", action="store_true", help=kept)
     _common(report, much, "seconds for an item (default 60; --full: at least 300; more where one usually takes longer)")
 
     selftest = commands.add_parser("selftest", help="planted faults are caught, right variants pass")

@@ -219,19 +219,24 @@ def methods(arguments: argparse.Namespace) -> int:
 def report(arguments: argparse.Namespace) -> int:
     """``wnverify report``: results.json, report.md and report.html in one folder, and where they are."""
     from wnverify import guard
+    from wnverify.kept import keep, known
     from wnverify.planning import PROMPT, SECONDS, plan
     from wnverify.report import compare
     from wnverify.reporting import WARM, assembled, read_parts, run_plan, write
 
     folder = Path(arguments.out)
     publishing.check_folder("out", arguments.out)
+    if arguments.keep:
+        if not arguments.full:
+            raise ValueError("--keep stores what a full report computes as parts: give --full beside it")
+        publishing.check_folder("parts", arguments.parts)
     mode = "quick" if arguments.quick else "full" if arguments.full else "default"
     old = compare.read(arguments.compare) if arguments.compare else None
     if arguments.executor is None:
         guard.prestart(arguments.workers, WARM)  # they import what they need while the parts are read
-    parts = read_parts(arguments.parts, mode)
+    parts = read_parts(arguments.parts, mode, arguments.seed)
     folder.mkdir(parents=True, exist_ok=True)
-    chosen = plan(mode, arguments.seed, **limits_of(arguments))
+    chosen = plan(mode, arguments.seed, known(parts, arguments.seed), **limits_of(arguments))
     key = {"seed": arguments.seed, "mode": mode, "source": results.source_hash()}
     # An audited subject is some fifty items.
     usual = SECONDS["audit"] / 50 / (1 if chosen.quick_audit else PROMPT)
@@ -253,6 +258,8 @@ def report(arguments: argparse.Namespace) -> int:
         if old is not None:
             doc["comparison"] = compare.compare(old, doc, against=compare.name_of(arguments.compare))
         written = write(folder, doc)
+        if arguments.keep:
+            written += keep(Path(arguments.parts), chosen, result, parts, seed=arguments.seed, where=arguments.where)
         hand_out(doc, arguments)
     journal.path.unlink(missing_ok=True)
     with printing():

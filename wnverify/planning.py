@@ -2,23 +2,26 @@
 
 ``quick``: the claims with fewer points, the numerics of a few methods, the audit of a few.  ``default``: every claim
 and theorem, the numerics of every method, a quick audit of each without its options.  ``full``: everything that this
-machine can compute.  What a mode leaves out comes from the stored parts, where there are any.
+machine can compute.  What a mode leaves out comes from the stored parts, where there are any; and all modes but
+``full`` leave out what a part of the same source and machine already knows.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from wnverify.auditing.catalogued import every_method
+from wnverify.auditing.registry import DESCRIPTION
 from wnverify.auditing.selftest import QUICK_SEEDS, selftest_items
 from wnverify.auditing.suite import specs_of
 from wnverify.bounding.topics import items as theory_items
 from wnverify.experiments.listing import trained_methods
 from wnverify.methods.catalogue import Method
 from wnverify.numerics.topics import CHEAPEST, FEW, PATIENCE, QUICK, TOPICS, WHOLE, Topic, judged
+from wnverify.report.wording import listed, plural
 from wnverify.workitem import WorkItem
 
 if TYPE_CHECKING:
@@ -76,8 +79,20 @@ class Plan:
         return sum(self.seconds.values()) + audit * len(self.specs)
 
 
-def plan(mode: str, seed: int, **limits: Any) -> Plan:
-    """The plan of the mode ``quick``, ``default`` or ``full``."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Spared:
+    """What need not run again: ``audits`` by subject, ``items``, and the ``topics`` of which something is known."""
+
+    audits: frozenset[str] = frozenset()
+    items: frozenset[str] = frozenset()
+    topics: frozenset[str] = frozenset()
+
+
+NOTHING: Final = Spared()
+
+
+def plan(mode: str, seed: int, known: Collection[str] = (), **limits: Any) -> Plan:
+    """The plan of the mode ``quick``, ``default`` or ``full``; ``known``: ids of items that need not run again."""
     quick = mode == "quick"
     if mode == "full":
         limits = {**limits, "timeout_s": max(limits.get("timeout_s", 0.0), TIMEOUT_S)}
@@ -94,29 +109,45 @@ def plan(mode: str, seed: int, **limits: Any) -> Plan:
     if mode == "full":
         timed += [(item, SECONDS["selftest"]) for item in selftest_items(seed=seed, seeds=QUICK_SEEDS, **limits)]
     timed.sort(key=lambda pair: -pair[1])
+    specs = _audited(mode)
+    spared = NOTHING if mode == "full" else _spared(specs, timed, known)
+    specs = [spec for spec in specs if spec.subject not in spared.audits]
+    timed = [(item, seconds) for item, seconds in timed if item.id not in spared.items]
     return Plan(
         mode=mode,
-        specs=_audited(mode),
+        specs=specs,
         quick_audit=mode != "full",
         items=[item for item, _ in timed],
         seconds={item.id: seconds for item, seconds in timed},
-        left_out=left_out(mode),
+        left_out=left_out(mode, spared),
     )
 
 
-def left_out(mode: str) -> list[str]:
+def _spared(specs: Sequence[TargetSpec], timed: Sequence[tuple[WorkItem, float]], known: Collection[str]) -> Spared:
+    return Spared(
+        audits=frozenset(spec.subject for spec in specs if f"check/{spec.subject}/{DESCRIPTION}" in known),
+        items=frozenset(item.id for item, _ in timed if item.id in known),
+        topics=frozenset(name.split("/")[2] for name in known if name.startswith("method/")),
+    )
+
+
+def left_out(mode: str, spared: Spared = NOTHING) -> list[str]:
     """What the mode does not compute afresh, in sentences."""
     said = []
+    work = [plural(len(spared.audits), "audit")] * bool(spared.audits)
+    work += [f"{plural(len(spared.items), 'item')} of the numerics"] * bool(spared.items)
+    if work:
+        said.append(f"Stored parts of this source and this machine hold {listed(work)}, which are not computed again.")
     if mode == "quick":
         said += [
             f"Claims are decided with fewer points, {', '.join(SLOW_CLAIMS)} not at all; theory and short training "
             "runs are left out.",
-            f"Of methods only {', '.join(CHEAPEST)} are audited.",
+            *([] if spared.audits else [f"Of methods only {', '.join(CHEAPEST)} are audited."]),
         ]
     if mode == "default":
         said += [
             "Theory is asked with fewer points, short training runs have fewer samples.",
-            "Audits are quick, and leave out the options of methods.",
+            *([] if spared.audits else ["Audits are quick, and leave out the options of methods."]),
         ]
     if mode == "full":
         said.append(f"Right variants are looked at under {QUICK_SEEDS} seeds; a stored part knows of more.")
@@ -128,7 +159,8 @@ def left_out(mode: str) -> list[str]:
         (QUICK, "with fewer points"),
         ("", "not at all"),
     ):
-        names = [topic.name for topic in TOPICS if topic.report.get(mode, "") == effort]
+        asked = (topic for topic in TOPICS if topic.report.get(mode, "") == effort)
+        names = [topic.name for topic in asked if topic.name not in spared.topics]
         if names:
             said.append(f"Of the numerics, {', '.join(names)} {'is' if len(names) == 1 else 'are'} asked {words}.")
     return said

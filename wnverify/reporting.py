@@ -12,6 +12,7 @@ from wnverify import runner
 from wnverify.auditing.suite import run_audit, shared_children
 from wnverify.finding import Finding, Json
 from wnverify.journal import Journal
+from wnverify.kept import lasting
 from wnverify.planning import RECOMPUTED, Plan
 from wnverify.report import results
 from wnverify.report.parts import AWAITED, files, part
@@ -55,7 +56,7 @@ def run_plan(
     return RunResult(findings=findings, timing=timing, interrupted=audits.interrupted or rest.interrupted)
 
 
-def read_parts(folder: str, mode: str) -> list[Document]:
+def read_parts(folder: str, mode: str, seed: int) -> list[Document]:
     """The stored parts that a report of this mode takes in; ``ValueError`` naming the file that is no document, or
     holds what another holds."""
     found: list[Document] = []
@@ -66,7 +67,7 @@ def read_parts(folder: str, mode: str) -> list[Document]:
         twice = [name for name in doc["parts"] if any(name in other["parts"] for other in found)]
         if twice:
             raise ValueError(f"{path}: another file of this folder holds the part {twice[0]!r} too: keep one of them")
-        if not set(doc["parts"]) <= set(RECOMPUTED[mode]):
+        if not set(doc["parts"]) <= set(RECOMPUTED[mode]) or lasting(doc, seed):
             found.append(doc)
     owners: dict[str, str] = {}
     for doc in found:
