@@ -57,6 +57,15 @@ def rows(V: Tensor) -> Tensor:
     return V.reshape(V.shape[0] if V.dim() else 1, -1)
 
 
+def condition(V: Tensor) -> float:
+    """κ(V) = σ_1 / σ_n of its rows, infinite where V is singular; 1 of V = 0, which has nothing to lose."""
+    sigma = torch.linalg.svdvals(rows(V))
+    largest, least = float(sigma[0]), float(sigma[-1])
+    if least > 0:
+        return largest / least
+    return math.inf if largest > 0 else 1.0
+
+
 def randn(*shape: int, seed: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed % 2**63), dtype=torch.float64)
 

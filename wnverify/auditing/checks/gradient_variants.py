@@ -15,7 +15,7 @@ from wnverify.auditing.checks.precision import telling
 from wnverify.auditing.context import VANISHING, Context, first_line, rows_are_independent
 from wnverify.auditing.holding import discover
 from wnverify.auditing.instance import Instance
-from wnverify.auditing.points import Point, generic, randn, rows, scaled_rows
+from wnverify.auditing.points import Point, condition, generic, randn, rows, scaled_rows
 from wnverify.auditing.registry import Sheet, check
 from wnverify.finding import Verdict, encode_array
 from wnverify.oracles.differences import NotDifferencedError, directional_difference
@@ -71,7 +71,7 @@ def of_coupled_rows(instance: Instance, V: Tensor, model: ErrorModel) -> ErrorMo
     """The model times κ(V) where rows are coupled: a Gram matrix loses that much, whatever the gradient's condition."""
     if V.shape[0] < 2 or rows_are_independent(instance, V):
         return model
-    kappa = min(float(torch.linalg.cond(rows(V))), LOST_DIGITS / model.relative)
+    kappa = min(condition(V), LOST_DIGITS / model.relative)
     return ErrorModel(model.relative * max(kappa, 1.0), f"{model.text} × κ(V)")
 
 

@@ -16,6 +16,7 @@ from wnverify.auditing.points import (
     FURTHER_KERNELS,
     KERNEL_SHAPES,
     Point,
+    condition,
     generic,
     opposite_rows,
     repeated_singular_values,
@@ -153,7 +154,7 @@ def _of_coupled_rows(look: Context, name: str, point: Point, found: Ratio) -> Ra
         return found
     if point.V.shape[0] < 2 or rows_are_independent(look.build(point.weight), point.V):
         return found
-    return _of_a_gram_matrix(found, float(torch.linalg.cond(rows(point.V))))
+    return _of_a_gram_matrix(found, condition(point.V))
 
 
 def _of_a_gram_matrix(found: Ratio, kappa: float) -> Ratio:
