@@ -187,8 +187,7 @@ def _larger(layer: nn.Module, tensor: str) -> Tensor:
 
 
 def _judge_assigned(sheet: Sheet, name: str, layer: nn.Module, tensor: str, W: Tensor) -> None:
-    setattr(layer, tensor, W)
-    found = weight_of(layer).detach().clone()
+    found = _returned(layer, tensor, W)
     model = map_model("float64", W.numel(), condition=ASSIGNED)
     ratio = Ratio(float((found - W).norm()), float(W.norm()), model)
     wrong = Verdict.FAIL if not ratio.relative <= GROSS else Verdict.HAZARD
@@ -220,12 +219,17 @@ def _back(layer: nn.Module, tensor: str, W: Tensor) -> float:
     """By how much of itself W is missed once it was assigned to the layer; infinite where it is refused."""
     try:
         with torch.no_grad():
-            setattr(layer, tensor, W)
-            found = weight_of(layer).detach()
+            found = _returned(layer, tensor, W)
     except Exception:  # foreign code may raise anything at a weight that it cannot give
         return math.inf
     miss = float((found - W).double().norm()) / max(float(W.double().norm()), TINY)
     return miss if math.isfinite(miss) else math.inf
+
+
+def _returned(layer: nn.Module, tensor: str, W: Tensor) -> Tensor:
+    """The weight that the layer gives once W was assigned to it."""
+    setattr(layer, tensor, W)
+    return weight_of(layer).detach().clone()
 
 
 def input_for(layer: nn.Module) -> Tensor:
