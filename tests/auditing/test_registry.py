@@ -133,6 +133,15 @@ def test_a_wrong_comparison_is_a_failure_unless_said_otherwise():
     assert sheet.cases[0].message == "the value differs (relative error 0.05, ratio 50)"
 
 
+@pytest.mark.parametrize("relative", [math.inf, math.nan])
+def test_a_model_that_allows_everything_lets_no_miss_pass(relative):
+    """Within a rounding the map leaves its domain: what it misses by decides nothing, what is not finite is wrong."""
+    model = ErrorModel(relative, "no finite condition")
+    assert Sheet().compare("case", Ratio(1e-3, 1.0, model), "off") is Verdict.INCONCLUSIVE
+    assert Sheet().compare("case", Ratio(0.0, 1.0, model), "off") is Verdict.PASS
+    assert Sheet().compare("case", Ratio(math.nan, 1.0, model), "off") is Verdict.FAIL
+
+
 def test_notes_are_conditions_without_repetition():
     """The same condition is said once."""
     sheet = Sheet()
@@ -198,7 +207,7 @@ def test_a_finding_keeps_every_case_by_route():
     assert differences.model == "a hundredth"
     assert set(differences.figures["cases"]) == {"a", "b"}
     assert routes["exact"].figures["cases"]["c"] == {"verdict": "pass", "count": 3}
-    assert Finding.from_json(finding(sheet).to_json()) is not None
+    assert Finding.from_json(finding(sheet).to_json()) == finding(sheet)
 
 
 def test_a_sheet_without_cases_is_inconclusive_and_says_why():
@@ -237,6 +246,6 @@ def test_a_pattern_without_a_match_is_refused():
         matching(("a.*", "c.*"), ["a.x", "b.x"])
 
 
-def test_a_case_is_a_pass_only_by_name():
+def test_a_case_comes_from_the_search_unless_said_otherwise():
     """The default route of a case is the search over generated weights."""
     assert Case(name="n", verdict=Verdict.PASS).route == "property search"

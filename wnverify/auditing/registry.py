@@ -100,10 +100,15 @@ class Sheet:
         self.cases.append(Case(name=name, verdict=verdict, message=message, **rest))
 
     def compare(self, name: str, ratio: Ratio, message: str, *, wrong: Verdict = Verdict.FAIL, **rest: Any) -> Verdict:
-        """A numerical comparison: passes at ratio ≤ 1, is ``wrong`` from 2 on, undecided between."""
+        """A numerical comparison: passes at ratio ≤ 1, is ``wrong`` from 2 on, undecided between.
+
+        A model that allows everything (the map leaves its domain within a rounding) lets no miss pass.
+        """
         value = ratio.value
         verdict = Verdict.PASS if value <= 1 else Verdict.INCONCLUSIVE if value < REFUTES_FROM else wrong
         said = "" if verdict is Verdict.PASS else f"{message} (relative error {ratio.relative:.2g}, ratio {value:.3g})"
+        if 0 < ratio.error < math.inf and not math.isfinite(ratio.model.relative):
+            verdict, said = Verdict.INCONCLUSIVE, f"{message}? The map has no finite condition here"
         self.add(name, verdict, said, ratio=value, power=ratio.model.relative, model=ratio.model.text, **rest)
         return verdict
 
