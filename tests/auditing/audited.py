@@ -12,9 +12,11 @@ from wnverify.auditing.context import Context
 from wnverify.auditing.registry import Case, Sheet, checks
 from wnverify.auditing.subject import Subject
 from wnverify.auditing.target import TargetSpec, parse_target, pickle_target
+from wnverify.finding import Verdict
 from wnverify.oracles.ratio import ErrorModel, Ratio
 
 SUBJECTS = Path(__file__).parent / "subjects"
+DIFFERENCES = ErrorModel(1e-9, "extrapolated differences of a map that is smooth over a tenth of its weight")
 
 
 def spec_of(
@@ -52,6 +54,11 @@ def sheet_of(
 def ratio(observed: Tensor, expected: Tensor, model: ErrorModel) -> float:
     """The error in the Frobenius norm over what is modelled: at most 1 passes."""
     return Ratio(float((observed - expected).detach().norm()), float(expected.detach().norm()), model).value
+
+
+def says(sheet: Sheet) -> dict[str, Verdict]:
+    """The cases that are no pass."""
+    return {case.name: case.verdict for case in sheet.cases if case.verdict is not Verdict.PASS}
 
 
 def case_of(sheet: Sheet, name: str) -> Case:

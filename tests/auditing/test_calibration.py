@@ -166,7 +166,9 @@ def test_none_of_n_is_given_with_its_bound_and_the_declared_number():
     found = judged(subject_of("chancy.py:Unit"), [1, 2], {"a.b": Tally(comparisons=400, chance=True)}, **NAME)
     figures = found.routes[0].figures
     assert figures["expected_false_alarms"] == 400 * FALSE_ALARM_BUDGET
-    assert abs(figures["alarm_rate_at_most"] / (1 - 0.05 ** (1 / 400)) - 1) <= 1e-9
+    bound = 1 - 0.05 ** (1 / 400)
+    rounded = ErrorModel(1000 * unit_roundoff("float64"), "of one, beside which the bound is a hundredth")
+    assert Ratio(abs(figures["alarm_rate_at_most"] - bound), bound, rounded).value <= 1
 
 
 FAULT = Fault("a-fault", "m:F", "gradient.vjp")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from audited import case_of, sheet_of
+from audited import case_of, says, sheet_of
 
 from wnverify.auditing.counted import cost_of, exponents
 from wnverify.finding import Verdict
+from wnverify.oracles.ratio import Ratio, map_model
 
 FAIL, HAZARD, PASS, UNSUPPORTED = Verdict.FAIL, Verdict.HAZARD, Verdict.PASS, Verdict.UNSUPPORTED
 V = torch.randn(6, 10, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -50,12 +51,9 @@ def test_factorizations_have_their_leading_terms(name, value, expected):
 
 def test_exponents_of_powers_are_their_powers():
     """Twice the size and eight times the cost is an exponent of three; nothing at all has none."""
-    assert list(exponents((2, 4, 8), [8.0, 64.0, 512.0])) == pytest.approx([3.0, 3.0])
+    for found in exponents((2, 4, 8), [8.0, 64.0, 512.0]):
+        assert Ratio(abs(found - 3.0), 3.0, map_model("float64", 1)).value <= 1
     assert list(exponents((2, 4), [0.0, 0.0])) == [0.0]
-
-
-def says(sheet):
-    return {case.name: case.verdict for case in sheet.cases if case.verdict is not PASS}
 
 
 def test_work_that_grows_faster_than_a_product_is_a_hazard():
@@ -64,7 +62,7 @@ def test_work_that_grows_faster_than_a_product_is_a_hazard():
     assert says(sheet) == {"work": HAZARD, "128x256": HAZARD}
     assert "with m rows and 2m columns; a matrix product's is 3" in case_of(sheet, "work").message
     assert sheet.notes == ["quick: up to 128 rows"]
-    assert case_of(sheet, "work").figures["exponent"] == pytest.approx(4, abs=0.5)
+    assert round(case_of(sheet, "work").figures["exponent"]) == 4
 
 
 def test_a_cube_kept_for_the_backward_is_a_hazard_of_memory():

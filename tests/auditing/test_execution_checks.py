@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from audited import case_of, sheet_of
+from audited import case_of, says, sheet_of
 
 from wnverify.auditing.lockstep import in_lockstep
 from wnverify.finding import Verdict
 
 FAIL, HAZARD, PASS, UNSUPPORTED = Verdict.FAIL, Verdict.HAZARD, Verdict.PASS, Verdict.UNSUPPORTED
-
-
-def says(sheet):
-    return {case.name: case.verdict for case in sheet.cases if case.verdict is not PASS}
 
 
 def test_a_compiled_value_is_told_from_a_compiled_gradient():

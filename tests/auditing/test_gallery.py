@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
 import runpy
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from wnverify.finding import Evidence, Finding, Verdict
 from wnverify.report import results
 
 ROOT = Path(__file__).parents[2]
@@ -126,7 +126,6 @@ def test_what_passed_has_no_figures(stored):
 
 def test_publishing_changes_the_name_and_leaves_the_verdict():
     """The note goes to the first route; a finding without a note or an accusation is only renamed."""
-    from wnverify.finding import Evidence, Finding, Verdict
 
     def finding(verdict: Verdict) -> Finding:
         said = {"subject": "a.py:b", "check": "edge.scale", "statement": "?", "replay": ""}
@@ -136,5 +135,5 @@ def test_publishing_changes_the_name_and_leaves_the_verdict():
     for verdict in (Verdict.FAIL, Verdict.PASS, Verdict.INCONCLUSIVE):
         made = RUN["published"](finding(verdict), "pkg.map", {("pkg.map", "edge.scale"): "true."})
         assert (made.id, made.subject, made.verdict) == ("check/pkg.map/edge.scale", "pkg.map", verdict)
-        notes = [json.loads(json.dumps(dict(route.figures))).get("note") for route in made.routes]
+        notes = [route.figures.get("note") for route in made.routes]
         assert notes == ["true." if verdict is Verdict.FAIL else None, None]

@@ -68,16 +68,16 @@ def test_the_call_says_the_kind_over_what_is_recognised():
         spec_of("onto.py:function", kind="norm")
 
 
-def chosen(target, **said):
-    figures = describe(spec_of(target, **said).to_json())[0].routes[0].figures
+def chosen(target):
+    figures = describe(spec_of(target).to_json())[0].routes[0].figures
     return {entry["id"]: entry["asks"] for entry in figures["checks"]}
 
 
 def test_each_kind_is_asked_what_concerns_it():
     """Layers are for parametrizations, steps for projections, the proximal operator for penalties that have one."""
     only = {"contract.layers": PARAMETRIZATION, "lifecycle.steps": PROJECTION, "contract.prox": PENALTY}
-    for target, kind in (("onto.py:BallModule", None), ("onto.py:Ball", None), ("costs.py:Ridge", None)):
-        asked = chosen(target, kind=kind)
+    for target in ("onto.py:BallModule", "onto.py:Ball", "costs.py:Ridge"):
+        asked = chosen(target)
         assert {name for name in only if name in asked} == {
             name for name, meant in only.items() if meant == subject_of(target).kind
         }
@@ -203,7 +203,7 @@ def test_a_live_object_is_replayed_with_its_kind():
     assert command.startswith("wnverify.audit(Identity, kind='projection', checks=['property.odd']")
 
 
-def test_a_live_penalty_is_audited_by_the_public_function():
+def test_a_penalty_is_audited_by_the_public_function():
     """Kind and verdicts come back as findings."""
     findings = audit(f"{SUBJECTS / 'costs.py'}:Plain", kind=PENALTY, checks=["contract.shape"], quick=True, workers=1)
     assert {finding.check: finding.verdict for finding in findings} == {

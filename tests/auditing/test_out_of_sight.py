@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from audited import sheet_of
+from audited import says, sheet_of
 from torch import nn
 
 from wnverify.auditing.checks import execution
@@ -20,7 +20,7 @@ from wnverify.faults.parametrization.right_norms import WeightNormClamped
 from wnverify.faults.parametrization.right_rows import L1Ball
 from wnverify.finding import Verdict
 
-FAIL, HAZARD, PASS = Verdict.FAIL, Verdict.HAZARD, Verdict.PASS
+FAIL, HAZARD = Verdict.FAIL, Verdict.HAZARD
 
 
 class SinglePrecision(nn.Module):
@@ -45,10 +45,6 @@ class HidesNaN(nn.Module):
         return torch.where(V != V, torch.zeros_like(V), V)
 
 
-def bad(sheet):
-    return {case.name: case.verdict for case in sheet.cases if case.verdict is not PASS}
-
-
 def test_the_four_behaviours_are_told_apart():
     """Of |x| at zero, of a quotient by a norm, of a smooth map, of 0/0."""
     kinds = {}
@@ -65,26 +61,26 @@ def test_the_four_behaviours_are_told_apart():
 
 def test_a_gradient_beyond_all_gradients_nearby_bites():
     """All to each of two that tie is too much, a share is right; a zero where the map is the identity is too little."""
-    assert bad(sheet_of("gradient.singular", TiedMaximaTwice)) == {
+    assert says(sheet_of("gradient.singular", TiedMaximaTwice)) == {
         "a constant row": HAZARD,
         "two equal largest entries": HAZARD,
     }
-    assert bad(sheet_of("gradient.singular", TiedMaximaShared)) == {}
-    assert bad(sheet_of("gradient.singular", L1Ball)) == {"a zero row": HAZARD}
+    assert says(sheet_of("gradient.singular", TiedMaximaShared)) == {}
+    assert says(sheet_of("gradient.singular", L1Ball)) == {"a zero row": HAZARD}
 
 
 def test_overlapping_memory_is_looked_at():
     """A shortcut for an expanded row loses gradients; a write into shared memory raises or is seen."""
-    assert bad(sheet_of("contract.layout", ExpandedRowOnce)) == {"one row expanded, gradient": FAIL}
-    said = bad(sheet_of("contract.layout", WritesInPlace))
-    assert said["one row expanded"] is HAZARD
-    assert said["overlapping windows"] is FAIL
+    assert says(sheet_of("contract.layout", ExpandedRowOnce)) == {"one row expanded, gradient": FAIL}
+    seen = says(sheet_of("contract.layout", WritesInPlace))
+    assert seen["one row expanded"] is HAZARD
+    assert seen["overlapping windows"] is FAIL
 
 
 def test_a_hidden_nan_is_wrong_where_it_is_asked_for_and_bites_where_it_is_compared():
     """``x != x`` tells NaN from numbers; a threshold that is false for it does not."""
-    assert bad(sheet_of("edge.nan_row", HidesNaN))["NaN"] is FAIL
-    assert bad(sheet_of("edge.nan_row", SoftThresholdByWhere))["NaN"] is HAZARD
+    assert says(sheet_of("edge.nan_row", HidesNaN))["NaN"] is FAIL
+    assert says(sheet_of("edge.nan_row", SoftThresholdByWhere))["NaN"] is HAZARD
 
 
 def test_a_difference_that_cancels_is_seen_whatever_sign_is_left_of_it():
@@ -104,9 +100,9 @@ def test_the_precision_inside_is_found(kind, u):
 def test_low_precision_inside_is_the_finding_of_one_check():
     """What differs by its roundings from way to way is no fault of the layout, the history or the mapping."""
     for kind in (SinglePrecision, HalfPrecision):
-        assert FAIL in bad(sheet_of("precision.float64", kind)).values()
+        assert FAIL in says(sheet_of("precision.float64", kind)).values()
         for check in ("contract.layout", "contract.history", "execution.vmap"):
-            assert FAIL not in bad(sheet_of(check, kind)).values(), check
+            assert FAIL not in says(sheet_of(check, kind)).values(), check
 
 
 def test_inference_mode_is_one_case():
@@ -122,7 +118,7 @@ def test_a_full_look_compiles_with_every_backend(monkeypatch):
         return lambda *given: [2 * out for out in graph(*given)]
 
     monkeypatch.setattr(execution, "BACKENDS", ("aot_eager", doubles))
-    assert bad(sheet_of("execution.compile", nn.Tanh)) == {}
-    found = bad(sheet_of("execution.compile", nn.Tanh, full=True))
+    assert says(sheet_of("execution.compile", nn.Tanh)) == {}
+    found = says(sheet_of("execution.compile", nn.Tanh, full=True))
     assert found
     assert all("doubles" in name and verdict is FAIL for name, verdict in found.items())

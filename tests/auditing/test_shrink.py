@@ -8,11 +8,13 @@ import re
 
 import pytest
 import torch
-from audited import SUBJECTS, case_of, ratio, sheet_of, spec_of, subject_of
+from audited import DIFFERENCES, SUBJECTS, case_of, ratio, sheet_of, spec_of, subject_of
 from torch import nn
 
+from wnverify.auditing.checks.gradient import judge_backward
 from wnverify.auditing.context import Context
 from wnverify.auditing.points import outside, randn
+from wnverify.auditing.registry import Sheet
 from wnverify.auditing.shrink import QUARTER, both_gradients
 from wnverify.auditing.snippet import snippet
 from wnverify.auditing.subject import Subject
@@ -21,7 +23,6 @@ from wnverify.finding import Verdict, decode_array
 from wnverify.oracles.ratio import ErrorModel
 
 PRINTED = ErrorModel(2e-4, "four decimals of entries of a tenth and more")
-DIFFERENCES = ErrorModel(1e-9, "extrapolated differences of a map that is smooth over a tenth of its weight")
 V = torch.tensor([[1.0, -0.5, 2.0], [0.25, 1.5, -1.0]], dtype=torch.float64)
 A = torch.tensor([[0.5, 1.0, -1.5], [2.0, -0.25, 0.75]], dtype=torch.float64)
 
@@ -83,9 +84,6 @@ def test_a_fault_of_large_weights_keeps_its_own_point():
     """Where no small weight shows the fault, the generated one is the witness: by seed, name and hash."""
     target = parse_target("wnverify.faults.parametrization.weight_norm:RowsBeyond64", {}, {})
     point = next(p for p in Context(Subject(target), seed=0).generic_points() if p.name == "70x134")
-    from wnverify.auditing.checks.gradient import judge_backward
-    from wnverify.auditing.registry import Sheet
-
     sheet = Sheet()
     judge_backward(Context(Subject(target), seed=0), sheet, point)
     witness = case_of(sheet, "70x134").witness

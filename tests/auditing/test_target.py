@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import subprocess
 import sys
 import threading
 
+import cloudpickle
 import pytest
 from audited import SUBJECTS, spec_of
 
@@ -29,13 +31,6 @@ def test_a_module_travels_by_name():
     assert (spec.arguments, spec.declare, spec.subject) == ({"dim": 1}, {"odd": False}, "torch.nn:Softmax")
 
 
-def test_a_subject_name_holds_no_character_that_an_id_may_not():
-    """Blanks and the like in a file's name become dashes."""
-    assert pickle_target(sum, {}, {}).subject == "sum"
-    folder = SUBJECTS / "other"
-    assert parse_target(f"{folder / 'neighbour.py'}:Scaled", {}, {}).subject == "neighbour.py:Scaled"
-
-
 def test_a_blank_in_a_file_name_becomes_a_dash(tmp_path):
     """The name in ids is plain, whatever the file is called."""
     (tmp_path / "my norm.py").write_text("def f(V):\n    return V\n")
@@ -44,10 +39,6 @@ def test_a_blank_in_a_file_name_becomes_a_dash(tmp_path):
 
 def test_a_live_object_travels_by_pickle_and_back():
     """What comes out is what went in, with its qualified name as the subject."""
-    import base64
-
-    import cloudpickle
-
     spec = spec_of(lambda V: 3 * V)
     assert spec.subject.endswith("lambda-")
     assert spec.pickled is not None

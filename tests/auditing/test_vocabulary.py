@@ -100,12 +100,6 @@ def _with_domain(kind, **domain):
     return type(kind.__name__, (kind,), {"DOMAIN": domain, "__module__": __name__})
 
 
-def _documented(check, kind, **domain):
-    """(verdict without, verdict with the documented behaviour, its notes)."""
-    before, after = sheet_of(check, kind()), sheet_of(check, _with_domain(kind, **domain)())
-    return before.verdict, after.verdict, " ".join(after.notes)
-
-
 BY_CHECKS = {
     "zero_row": ("edge.zero_row", Nowhere, "NaN, as it should be", Verdict.HAZARD),
     "constant_row": ("edge.constant_row", Nowhere, "NaN, as it should be", Verdict.HAZARD),
