@@ -1,4 +1,4 @@
-"""Work items that behave and misbehave, for the tests of the guard and the runner."""
+"""Work items that behave and misbehave, and what else the tests of the engine share."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from typing import Any
 
 import psutil
 
-from wnverify.finding import Evidence, Finding, Verdict
+from wnverify.finding import Evidence, Finding, Verdict, dumps
 from wnverify.workitem import Outcome, WorkItem
 
 
 def item(function: str, name: str = "", **changes: Any) -> WorkItem:
     """The work item ``check/engine/<name>`` that calls ``function`` of this module."""
     name = name or function
-    fields: dict[str, Any] = {"timeout_s": 20.0, "memory_mib": 1500.0} | changes
+    fields: dict[str, Any] = {"timeout_s": 60.0, "memory_mib": 1500.0} | changes
     return WorkItem(
         id=f"check/engine/{name}",
         function=f"engine_items:{function}",
@@ -34,6 +34,32 @@ def item(function: str, name: str = "", **changes: Any) -> WorkItem:
         statement="the engine survives this item",
         **fields,
     )
+
+
+def named(function: str, name: str, **changes: Any) -> WorkItem:
+    """An item of which the function is told the name."""
+    return item(function, name, arguments={"name": name} | changes.pop("arguments", {}), **changes)
+
+
+def mixture() -> list[WorkItem]:
+    """Good, bad and dependent items, in an order of which the result is to be independent."""
+    items = [named("draws", f"draws{number}") for number in range(6)]
+    items += [named("many", "many", arguments={"count": 3}), item("raises"), item("segfaults")]
+    items += [item("exits", arguments={"code": 2}), item("hangs", timeout_s=0.4), item("returns_none")]
+    items += [item("eats_memory", memory_mib=400.0), item("alters", arguments={"what": "builtins.sum"}), item("fails")]
+    items += [named("draws", "after", requires=("check/engine/draws0", "check/engine/many"))]
+    items += [named("draws", "never", requires=("check/engine/fails", "check/engine/segfaults"))]
+    return items
+
+
+def text(findings: list[Finding]) -> str:
+    return dumps([finding.to_json() for finding in findings])
+
+
+def environment() -> dict[str, str]:
+    """Of a process that imports the package and this module."""
+    here = Path(__file__).parent
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(here.parent), str(here)])}
 
 
 def finding(name: str, message: str = "", verdict: Verdict = Verdict.PASS, **fields: Any) -> Finding:
@@ -49,7 +75,7 @@ def finding(name: str, message: str = "", verdict: Verdict = Verdict.PASS, **fie
     )
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.02)
@@ -61,6 +87,18 @@ def is_gone(pid: int) -> bool:
         return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return True
+
+
+def children_of(process: psutil.Process) -> list[psutil.Process]:
+    """The guard's children below a process."""
+    found = []
+    for below in process.children(recursive=True):
+        try:
+            if "wnverify.child" in below.cmdline() and below.status() != psutil.STATUS_ZOMBIE:
+                found.append(below)
+        except psutil.NoSuchProcess:
+            continue
+    return found
 
 
 def passes(name: str = "passes", message: str = "fine") -> list[Finding]:
@@ -222,12 +260,12 @@ def forks_and_returns() -> list[Finding]:
 
 
 def bombs_with_processes(directory: str) -> list[Finding]:
-    """At most 256 processes that end after 20 s, should nobody stop them."""
+    """At most 256 processes that end after a minute, should nobody stop them."""
     for _ in range(8):
         os.fork()
         (Path(directory) / f"{os.getpid()}.pid").touch()
         time.sleep(0.1)
-    time.sleep(20)
+    time.sleep(60)
     os._exit(0)
 
 

@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -21,25 +20,19 @@ import dask
 import psutil
 import pytest
 from distributed import LocalCluster
-from engine_items import answers_at_once, item
+from engine_items import answers_at_once, children_of, environment, eventually, item, mixture, named
 
 from wnverify import guard, runner
 from wnverify.auditing.suite import run_audit, specs_of
 from wnverify.cli import main
 from wnverify.cluster import executor as clusters
 from wnverify.cluster import worker
-from wnverify.finding import Finding, Verdict, dumps
-from wnverify.guard import WorkItem
+from wnverify.finding import Verdict
 from wnverify.journal import Journal
 from wnverify.planning import claim_items
 from wnverify.report import results
 
-HERE = Path(__file__).parent
-ENVIRONMENT = os.environ | {
-    "PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)]),
-    "OMP_NUM_THREADS": "1",
-    "OMP_WAIT_POLICY": "PASSIVE",
-}
+ENVIRONMENT = environment() | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 WORKERS = 4
 WRONG = """
 from torch import nn
@@ -73,44 +66,6 @@ def pool(cluster: LocalCluster) -> Iterator[clusters.DaskExecutor]:
     cluster.wait_for_workers(WORKERS, timeout=120)
     with clusters.connected(cluster.scheduler_address) as made:
         yield made
-
-
-def named(function: str, name: str, **changes: Any) -> WorkItem:
-    return item(function, name, arguments={"name": name} | changes.pop("arguments", {}), **changes)
-
-
-def text(findings: list[Finding]) -> str:
-    return dumps([finding.to_json() for finding in findings])
-
-
-def eventually(so: Callable[[], bool], seconds: float = 120.0) -> None:
-    end = time.monotonic() + seconds
-    while not so():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-def children_of(process: psutil.Process) -> list[psutil.Process]:
-    """The guard's children below a process."""
-    found = []
-    for below in process.children(recursive=True):
-        try:
-            if "wnverify.child" in below.cmdline() and below.status() != psutil.STATUS_ZOMBIE:
-                found.append(below)
-        except psutil.NoSuchProcess:
-            continue
-    return found
-
-
-def mixture() -> list[WorkItem]:
-    """Good, bad and dependent items."""
-    items = [named("draws", f"draws{number}") for number in range(6)]
-    items += [named("many", "many", arguments={"count": 3}), item("raises"), item("segfaults"), item("fails")]
-    items += [item("hangs", timeout_s=0.4), item("eats_memory", memory_mib=400.0), item("returns_none")]
-    items += [item("alters", arguments={"what": "builtins.sum"})]
-    items += [named("draws", "after", requires=("check/engine/draws0", "check/engine/many"))]
-    items += [named("draws", "never", requires=("check/engine/fails", "check/engine/segfaults"))]
-    return items
 
 
 def written(folder: Path, subject: Path, executor: Executor | None, workers: int) -> bytes:
@@ -187,8 +142,8 @@ def test_what_is_interrupted_ends_on_the_workers(cluster: LocalCluster) -> None:
     with clusters.connected(cluster.scheduler_address) as pool:
         with pytest.raises(LookupError, match="check/engine/passes"):
             runner.run(items, executor=pool, workers=pool.width, on_outcome=refuse)
-        eventually(lambda: len(children_of(here)) <= 1, 60)
-    eventually(lambda: not children_of(here), 60)
+        assert eventually(lambda: len(children_of(here)) <= 1, 60)
+    assert eventually(lambda: not children_of(here), 60)
 
 
 def test_an_item_that_is_taken_back_before_its_child_starts_has_none(pool: clusters.DaskExecutor) -> None:
@@ -197,7 +152,7 @@ def test_an_item_that_is_taken_back_before_its_child_starts_has_none(pool: clust
     pool.client.run(slow_to_begin, 4.0)
     try:
         waiting = pool.submit(guard.perform, item("hangs", timeout_s=300.0))
-        eventually(lambda: any(pool.client.processing().values()))
+        assert eventually(lambda: any(pool.client.processing().values()), 120)
         time.sleep(0.5)
         waiting.cancel()
         began = time.monotonic()
@@ -226,7 +181,7 @@ def test_the_end_of_a_run_leaves_no_child_on_the_workers(cluster: LocalCluster) 
     with clusters.connected(cluster.scheduler_address) as pool:
         runner.run([named("passes", f"p{n}") for n in range(8)], executor=pool, workers=pool.width)
         assert children_of(psutil.Process())
-    eventually(lambda: not children_of(psutil.Process()), 30)
+    assert eventually(lambda: not children_of(psutil.Process()), 30)
 
 
 def test_ten_thousand_items_queue_without_growth_of_the_client(
@@ -277,70 +232,6 @@ def test_a_later_worker_of_other_code_ends_the_run(tmp_path: Path, pool: cluster
         assert (result.interrupted, result.findings, journal.outcomes) == (True, [], {})
     assert not list(tmp_path.glob("*.ran"))
     assert "another wnverify, Python or package" in other.lost
-
-
-def test_a_worker_serves_one_run_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A second run waits for the first one's items, then has its own import path and no child of the other."""
-    closed: list[list[str]] = []
-    monkeypatch.setattr(guard, "close", lambda: closed.append(sys.path[:1]))
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    seat = worker.Seat()
-    first, second = (worker.Run(name, (str(tmp_path / name),), "") for name in ("first", "second"))
-    order: list[str] = []
-
-    def other() -> None:
-        with seat.taken(second, "c"):
-            order.append("second")
-
-    with seat.taken(first, "a"), seat.taken(first, "b"):
-        assert sys.path[0] == str(tmp_path / "first")
-        waits = threading.Thread(target=other)
-        waits.start()
-        time.sleep(0.1)
-        order.append("first")
-    waits.join(5)
-    assert order == ["first", "second"]
-    assert sys.path[0] == str(tmp_path / "second")
-    assert str(tmp_path / "first") not in sys.path
-    assert len(closed) == 2
-    seat.left("first")
-    assert len(closed) == 2
-    seat.left("second")
-    assert len(closed) == 3
-
-
-def test_what_is_taken_back_does_not_begin_or_is_killed_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A child that starts after the first kill is killed too; one that waits for the seat gives up waiting."""
-    ended = threading.Event()
-    closed: list[None] = []
-
-    def close() -> None:
-        closed.append(None)
-        if len(closed) == 4:  # the first is that of the seat's taking
-            ended.set()
-
-    monkeypatch.setattr(guard, "close", close)
-    seat = worker.Seat()
-    first, second = worker.Run("first", (), ""), worker.Run("second", (), "")
-    refused: list[str] = []
-
-    def waiting() -> None:
-        with pytest.raises(guard.PoolClosedError, match="taken back before it began"), seat.taken(second, "waits"):
-            refused.append("it began")
-        refused.append("refused")
-
-    with seat.taken(first, "runs"):
-        waits = threading.Thread(target=waiting)
-        waits.start()
-        seat.take_back("waits")
-        waits.join(5)
-        assert refused == ["refused"]
-        assert len(closed) == 1
-        killing = threading.Thread(target=seat.take_back, args=("runs",))
-        killing.start()
-        assert ended.wait(5)
-    killing.join(5)
-    assert not killing.is_alive()
 
 
 @pytest.mark.parametrize(
@@ -417,7 +308,7 @@ def start(tmp_path: Path) -> Iterator[Callable[[], Started]]:
 
     def one() -> Started:
         started.append(Started(tmp_path))
-        eventually(started[-1].file.exists)
+        assert eventually(started[-1].file.exists, 120)
         return started[-1]
 
     yield one
@@ -445,7 +336,7 @@ def test_a_restarted_scheduler_is_a_resumed_run(tmp_path: Path, start: Callable[
     def lines() -> list[str]:
         return [line for path in folder.glob("claims-*.jsonl") for line in path.read_text().splitlines()]
 
-    eventually(lambda: len(lines()) > 4)
+    assert eventually(lambda: len(lines()) > 4, 120)
     first.scheduler.kill()
     errors = process.communicate(timeout=120)[1]
     assert process.returncode == 130
@@ -481,8 +372,8 @@ def test_the_children_of_a_client_that_was_killed_end(tmp_path: Path, start: Cal
     )
     client = subprocess.Popen([sys.executable, script, str(started.file)], env=ENVIRONMENT)
     below = psutil.Process(started.worker.pid)
-    eventually(lambda: len(children_of(below)) == 2)
+    assert eventually(lambda: len(children_of(below)) == 2, 120)
     client.kill()
     client.wait()
-    eventually(lambda: not children_of(below), 30)
+    assert eventually(lambda: not children_of(below), 30)
     assert started.worker.poll() is None

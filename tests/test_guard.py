@@ -17,13 +17,11 @@ from typing import Any
 import engine_items
 import psutil
 import pytest
-from engine_items import eventually, is_gone, item
+from engine_items import environment, eventually, is_gone, item
 
-from wnverify import guard
+from wnverify import guard, supervisor
 from wnverify.finding import Verdict
 from wnverify.guard import Outcome, Pool
-
-HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +39,6 @@ def message(outcome: Outcome) -> str:
 
 def assert_next_passes(pool: Pool) -> None:
     assert [finding.message for finding in pool.perform(item("passes")).findings] == ["fine"]
-
-
-def environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)])}
 
 
 def test_findings_come_back_as_they_were(pool: Pool) -> None:
@@ -116,7 +110,7 @@ def test_a_hang_is_killed_on_time(pool: Pool, function: str) -> None:
     pool.perform(item("passes"))
     start = time.monotonic()
     assert message(pool.perform(item(function, timeout_s=0.5))) == "did not finish within 0.5 s"
-    assert 0.5 <= time.monotonic() - start < 2.5
+    assert 0.5 <= time.monotonic() - start < 20
     assert_next_passes(pool)
 
 
@@ -165,7 +159,7 @@ def test_a_thread_bomb_is_bounded(pool: Pool) -> None:
 def test_a_process_in_a_session_of_its_own_dies_with_its_item(pool: Pool, tmp_path: Path, hang: bool) -> None:
     """A grand-child that left the process group is killed too, when the item hangs and when it returns."""
     arguments = {"directory": str(tmp_path), "hang": hang}
-    outcome = pool.perform(item("leaves_a_process", arguments=arguments, timeout_s=0.5))
+    outcome = pool.perform(item("leaves_a_process", arguments=arguments, timeout_s=2.0 if hang else 60.0))
     assert outcome.findings[0].verdict == (Verdict.ERROR if hang else Verdict.PASS)
     (pid,) = [int(path.stem) for path in tmp_path.iterdir()]
     assert eventually(lambda: is_gone(pid))
@@ -181,9 +175,10 @@ def test_a_healthy_child_is_used_again_and_a_fresh_item_gets_its_own(pool: Pool)
     assert pids[0] != pids[1]
 
 
-def test_a_result_is_delivered_without_waiting_for_a_sample(pool: Pool) -> None:
-    """The reply itself wakes the parent: a trivial item takes less than the sampling interval of 50 ms."""
-    assert min(pool.perform(item("passes")).seconds for _ in range(20)) < 0.05
+def test_a_result_is_delivered_without_waiting_for_a_sample(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reply itself wakes the parent: a trivial item takes less than the sampling interval, here ten seconds."""
+    monkeypatch.setattr(supervisor, "SAMPLE_S", 10.0)
+    assert min(pool.perform(item("passes")).seconds for _ in range(3)) < 10
 
 
 def test_a_warm_up_that_fails_is_an_error_of_the_item() -> None:
@@ -202,15 +197,18 @@ def test_a_child_that_died_while_idle_costs_nothing(pool: Pool) -> None:
     assert_next_passes(pool)
 
 
-def test_a_pool_starts_its_children_at_once_and_ends_them() -> None:
-    """``prestart`` starts ``size`` children without waiting for one; leaving the context ends every one."""
+def test_a_pool_starts_its_children_at_once_and_ends_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``prestart`` starts ``size`` children without waiting for one, whose warm-up would take a minute; leaving the
+    context ends every one."""
+    (tmp_path / "slow_to_warm.py").write_text("import time\ntime.sleep(60)\n")
+    monkeypatch.syspath_prepend(tmp_path)
     me = psutil.Process()
     before = {child.pid for child in me.children()}
-    with Pool(3) as made:
+    with Pool(3, warm=("slow_to_warm",)) as made:
         start = time.monotonic()
         made.prestart()
         made.prestart()
-        assert time.monotonic() - start < 0.5
+        assert time.monotonic() - start < 20
         started = {child.pid for child in me.children()} - before
         assert len(started) == 3
     assert all(is_gone(pid) for pid in started)
@@ -233,13 +231,13 @@ def test_a_closed_pool_gives_up_what_is_in_flight() -> None:
     """Closing from another thread ends an item in flight at once; it is not reported as a finding."""
     with Pool(1) as made, ThreadPoolExecutor(1) as executor:
         made.perform(item("passes"))
-        future = executor.submit(made.perform, item("hangs"))
+        future = executor.submit(made.perform, item("hangs", timeout_s=300.0))
         time.sleep(0.2)
         start = time.monotonic()
         made.close()
         with pytest.raises(guard.PoolClosedError, match="while the item ran"):
             future.result()
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 20
 
 
 @pytest.mark.parametrize("method", ["spawn", "fork"])

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from engine_items import finding
+from engine_items import environment, finding
 
 from wnverify.finding import Evidence, Verdict
 from wnverify.guard import Outcome
@@ -109,11 +108,10 @@ def test_two_runs_cannot_write_one_journal(tmp_path: Path) -> None:
     """A journal that another process writes is refused, and free again when that process is done."""
     code = "import sys; from wnverify.journal import Journal; Journal(sys.argv[1], {'digest': 'd1'}, resume=True)"
     command = [sys.executable, "-c", code, tmp_path / "j"]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
     with Journal(tmp_path / "j", {"digest": "d1"}):
-        refused = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        refused = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
         assert "ValueError: j is being written by another run" in refused.stderr
-    assert subprocess.run(command, env=environment, check=False).returncode == 0
+    assert subprocess.run(command, env=environment(), check=False).returncode == 0
 
 
 def test_what_the_disk_does_not_take_is_an_error(tmp_path: Path) -> None:

@@ -9,6 +9,10 @@ import pytest
 
 from wnverify import cli, experimenting, runner
 from wnverify.experiments.listing import all_experiments
+from wnverify.experiments.trials import CURVES, finding_of, row_of
+from wnverify.finding import Verdict
+from wnverify.report import results
+from wnverify.runner import RunResult
 
 
 def test_everything_is_listed(capsys):
@@ -54,7 +58,6 @@ def cifar_in(folder):
 
 def interrupt_every_run(monkeypatch, watch):
     """No item is run; ``watch`` is given the items and the journal of each run."""
-    from wnverify.runner import RunResult
 
     def interrupted(items, journal, **given):
         watch(items, journal)
@@ -104,14 +107,13 @@ def test_a_smoke_run_gives_a_document(tmp_path):
     assert {path.name for path in (tmp_path / ".wnverify").iterdir()} == {".gitignore"}
 
 
+def broken(items, **given):
+    """Every run raises."""
+    return RunResult(findings=[item.ending(Verdict.ERROR, "no such layer") for item in items], timing={})
+
+
 def test_what_a_run_broke_on_is_told(monkeypatch, capsys, tmp_path):
     """A run that raises is an error with its message, and the exit code 1."""
-    from wnverify.finding import Verdict
-    from wnverify.runner import RunResult
-
-    def broken(items, **given):
-        return RunResult(findings=[item.ending(Verdict.ERROR, "no such layer") for item in items], timing={})
-
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(runner, "run", broken)
     assert cli.main(["train", "l1inf.depth", "--scale", "smoke", "--seeds", "1", "--quiet"]) == 1
@@ -120,17 +122,14 @@ def test_what_a_run_broke_on_is_told(monkeypatch, capsys, tmp_path):
 
 def test_a_run_that_serves_two_tables_is_made_once(monkeypatch, capsys, tmp_path):
     """Tables for two data sets with one small form: one item a row and seed, and where it breaks both are told."""
-    from wnverify.finding import Verdict
-    from wnverify.runner import RunResult
-
     given = []
 
-    def broken(items, **rest):
+    def watched(items, **rest):
         given.extend(items)
-        return RunResult(findings=[item.ending(Verdict.ERROR, "no such layer") for item in items], timing={})
+        return broken(items)
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(runner, "run", broken)
+    monkeypatch.setattr(runner, "run", watched)
     words = ["train", "dswn.table2.*", "--scale", "smoke", "--quiet", "--json", "out.json"]
     assert cli.main(words) == 1
     assert len(given) == 4 * 2
@@ -147,9 +146,6 @@ def test_a_run_that_serves_two_tables_is_made_once(monkeypatch, capsys, tmp_path
 
 def test_a_run_on_a_device_is_a_part_of_its_own(monkeypatch, tmp_path):
     """It stands in a report beside the processor's: no finding has the same id, and the device is what was asked."""
-    from wnverify.experiments.trials import CURVES, finding_of, row_of
-    from wnverify.report import results
-    from wnverify.runner import RunResult
 
     def trained(items, **rest):
         found = []
