@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "report")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 
-from browsing import Reader, rewritten  # noqa: E402
-from report_documents import realistic  # noqa: E402
+from browsing import Reader, rewritten
+from report_documents import realistic
 
-from wnverify.report.views import html  # noqa: E402
+from wnverify.report.views import html
 
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 900}

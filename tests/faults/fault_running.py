@@ -146,19 +146,23 @@ def device(subject: Subject) -> float:
 
 
 class Ledger(TorchDispatchMode):
-    """The operators that were called, the bytes that they gave back, the work of matrix products; views are free."""
+    """The operators that were called, the bytes that they gave back and the entries of the largest tensor among them,
+    the work of matrix products; views are free."""
 
     def __init__(self) -> None:
         super().__init__()
         self.calls = 0
         self.bytes = 0
+        self.largest = 0
         self.work = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
         if not func.is_view:
             self.calls += 1
-            self.bytes += sum(t.nbytes for t in tree_leaves(out) if isinstance(t, Tensor))
+            made = [t for t in tree_leaves(out) if isinstance(t, Tensor)]
+            self.bytes += sum(t.nbytes for t in made)
+            self.largest = max([self.largest, *(t.numel() for t in made)])
         if func.overloadpacket in (torch.ops.aten.mm, torch.ops.aten.bmm, torch.ops.aten.mv):
             self.work += 2 * out.numel() * args[0].shape[-1]
         return out

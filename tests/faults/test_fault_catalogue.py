@@ -84,8 +84,9 @@ def test_variants_are_foreign_code(kind: str) -> None:
     """A variant imports torch, the standard library and its neighbours; nothing else."""
     for file in package(kind):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom):
-                module = node.module or ""
+            imported = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            imported += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for module in imported:
                 allowed = module.startswith(f"wnverify.faults.{kind}.") or module.split(".")[0] == "torch"
                 assert allowed or module.split(".")[0] in sys.stdlib_module_names, f"{file.name}: {module}"
 

@@ -30,7 +30,11 @@ def misses(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
     worker = str(Path(__file__).with_name("shard_worker.py"))
     common = [str(folder / "store"), str(folder / "found.json"), *(word for pair in asked for word in pair)]
     both = [subprocess.Popen([sys.executable, worker, str(rank), *common]) for rank in range(2)]
-    assert [process.wait(timeout=300) for process in both] == [0, 0]
+    try:
+        assert [process.wait(timeout=300) for process in both] == [0, 0]
+    finally:
+        for process in both:
+            process.kill()
     found: dict[str, float] = json.loads((folder / "found.json").read_text())
     return found
 

@@ -1,13 +1,8 @@
-"""Makes ``report_documents`` importable, and one realistic document for all tests of views."""
+"""One realistic document for all tests of views."""
 
 import copy
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 import report_documents
 
 _REALISTIC = report_documents.realistic()

@@ -228,7 +228,7 @@ def test_the_opening_says_how_far_to_trust_the_report(rendered):
     assert "at most 8.4 %" in trust
     assert "0 of 20" in trust
     assert "at most 14 %" in trust
-    assert "No selftest is part of this report" in view.render(document([], environment={}, timing={}))
+    assert "No selftest is part of this report" in view.render(EMPTY)
 
 
 def test_the_kill_matrix_has_a_row_for_each_variant_and_frames_the_meant_check(rendered):
@@ -250,7 +250,7 @@ def test_the_matrix_is_drawn_from_the_sheet_of_each_variant(rendered):
 def test_a_stale_part_is_shown_as_stale():
     """Its findings carry the mark, the opening says so, and no count includes them."""
     part = document(audit("old", 1, flaws=2), environment={}, timing={}, parts={"audit": {"source": "0"}})
-    text = view.render(take_part(document([], environment={}, timing={}), part))
+    text = view.render(take_part(EMPTY, part))
     page = Page(text)
     assert "the source has changed since audit last ran" in page.by_id()["summary"]["text"]
     assert all("stale" in article["text"] for article in page.all("article"))
@@ -258,9 +258,9 @@ def test_a_stale_part_is_shown_as_stale():
     assert "This report examines 1 audited subject in 0 checks." in page.by_id()["summary"]["text"]
 
 
-def test_an_empty_document_is_a_page(rendered):
+def test_an_empty_document_is_a_page():
     """Nothing examined is said, not an error."""
-    text = view.render(document([], environment={}, timing={}))
+    text = view.render(EMPTY)
     assert "Nothing: no statement was refuted and no check failed." in text
     assert "No times were recorded." in text
 
@@ -271,7 +271,7 @@ def test_the_opening_counts_what_was_examined(rendered):
     opening += "3 methods in 36 numerical comparisons, 4 audited subjects in 204 checks, "
     opening += "1 theoretical statement, 1 experimental finding and 2 benchmarks."
     assert opening in rendered[1]
-    assert "examines nothing." in view.render(document([], environment={}, timing={}))
+    assert "examines nothing." in view.render(EMPTY)
 
 
 def test_a_witness_keeps_its_lines_and_its_exact_values():

@@ -41,7 +41,7 @@ def test_every_field_of_a_finding_and_of_its_evidence_is_described_in_the_schema
 
 
 def spoil(doc, path, value):
-    """The document with the entry at ``path`` replaced, or removed where the value is ``None``-like ``...``."""
+    """The document with the entry at ``path`` replaced, or removed where the value is ``...``."""
     *before, last = path
     place = doc
     for step in before:
@@ -173,7 +173,7 @@ def test_a_link_keeps_naming_its_file_and_a_pipe_stays_one(tmp_path):
         assert os.listdir(file.parent) == ["r.json"]
     os.mkfifo(pipe)
     taken = []
-    reader = threading.Thread(target=lambda: taken.append(pipe.read_text("utf-8")))
+    reader = threading.Thread(target=lambda: taken.append(pipe.read_text("utf-8")), daemon=True)
     reader.start()
     results.write(pipe, small())
     assert pipe.is_fifo()

@@ -36,7 +36,7 @@ def test_everything_that_is_no_pass_is_printed_in_full(doc):
             assert "power " in block
 
 
-def test_passes_are_counts_of_their_family_and_lines_only_when_verbose(doc):
+def test_passes_are_counts_of_their_family_and_lines_only_when_verbose():
     """Quiet by default; with ``verbose`` one line for each pass."""
     found = check("s", "a.b", Verdict.PASS, "case-7")
     one = document([found], environment={}, timing={})
@@ -45,7 +45,7 @@ def test_passes_are_counts_of_their_family_and_lines_only_when_verbose(doc):
     assert "✓ a.b case-7  ratio " in printed(one, verbose=True)
 
 
-def test_the_sheet_opens_with_what_was_declared_and_ends_with_the_counts(doc):
+def test_the_sheet_opens_with_what_was_declared_and_ends_with_the_counts():
     """Scope first, sum last."""
     text = printed(document(audit("mine", 1, flaws=1), environment={}, timing={}))
     assert text.index("declared: constant_norm_rows = 2.5, unit_norm_rows") < text.index("contract")
@@ -64,7 +64,7 @@ def test_markup_and_control_characters_of_a_subject_stay_text():
     assert "\x07" not in text
 
 
-def test_stale_parts_are_named_and_not_counted(doc):
+def test_stale_parts_are_named_and_not_counted():
     """A stale finding carries the word; the sum leaves it out."""
     part = document(audit("old", 1, flaws=1), environment={}, timing={}, parts={"audit": {"source": "0"}})
     text = printed(take_part(document([], environment={}, timing={}), part))

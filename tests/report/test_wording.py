@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from report_documents import array
 
@@ -46,8 +47,7 @@ def test_a_witness_matrix_keeps_its_shape_and_odd_strides_are_said():
 
 def test_a_large_witness_is_named_by_generator_seed_and_hash():
     """Above 256 entries there are no values; from 65 on they stay in results.json."""
-    numpy = pytest.importorskip("numpy")
-    record = encode_array(numpy.zeros((20, 20)), seed=7, generator="zeros")
+    record = encode_array(np.zeros((20, 20)), seed=7, generator="zeros")
     assert "generator zeros, seed 7, SHA-256 " in wording.array_text(record)
     assert wording.array_text(array(10, 10)) == "values in results.json"
 
