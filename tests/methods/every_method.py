@@ -3,6 +3,7 @@
 import functools
 
 import numpy as np
+import pytest
 import torch
 
 from wnverify.finding import seed_of
@@ -46,6 +47,13 @@ def cases(form, name, dtype="float64", shapes=SHAPES):
         made.append(Typed(f"{shape[0]}x{shape[1]}", V, A if W.shape == A.shape else np.resize(A, W.shape)))
     assert made, f"{form.name} has a value at none of {shapes}"
     return made
+
+
+def kept_from(form, what):
+    """Skip where the method says that it has no such thing."""
+    reason = form.build().DOMAIN.get(what)
+    if reason:
+        pytest.skip(f"{form.name}: {what}: {reason}")
 
 
 def first_shape(form, name="forward"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flint
@@ -79,10 +79,11 @@ def normal(*shape: int, case: str = "") -> np.ndarray:
     return np.random.default_rng(seed_of("methods", shape, case)).standard_normal(shape)
 
 
-def with_singular_values(values: list[float], d: int) -> np.ndarray:
-    """A matrix (n, d) of zero-mean rows with the given singular values."""
+def with_singular_values(values: Sequence[float] | np.ndarray, d: int, *, centred: bool = True) -> np.ndarray:
+    """A matrix (n, d) with the given n singular values, of rows with zero mean or with any."""
     n = len(values)
-    Q = np.linalg.qr(np.column_stack([np.ones(d), normal(d, n, case="right")]))[0][:, 1:]
+    columns = normal(d, n, case="right")
+    Q = np.linalg.qr(np.column_stack([np.ones(d), columns]))[0][:, 1:] if centred else np.linalg.qr(columns)[0]
     U = np.linalg.qr(normal(n, n, case="left"))[0]
     return U @ np.diag(values) @ Q.T
 

@@ -13,9 +13,11 @@ import torch
 
 from wnverify.finding import seed_of
 from wnverify.oracles.enclosures import ball_matrix
-from wnverify.oracles.ratio import Ratio, map_model
+from wnverify.oracles.ratio import ErrorModel, Ratio, map_model
 
 Map = Callable[[torch.Tensor], torch.Tensor]
+STEP = 2.0**-18
+BY_DIFFERENCES = ErrorModel(2.0**-24, "central differences: the square of the step, and rounding over the step")
 DTYPES = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
 
 
@@ -96,6 +98,12 @@ def gradient_ratio(penalty: Penalty, found: Any, W: np.ndarray, dtype: str = "fl
     # One random direction: ‖H e‖ / ‖e‖ is seldom far below the root mean square of the singular values of H.
     condition = 1 + 4 * np.sqrt(W.size) * turned * float(np.linalg.norm(W)) / scale
     return Ratio(float(np.linalg.norm(found - right)), scale, map_model(dtype, max(W.shape), condition=condition)).value
+
+
+def by_differences(f: Callable[[np.ndarray], Any], W: np.ndarray, E: np.ndarray) -> Any:
+    """The derivative of f at W along E by central differences with step ``STEP`` times the size of W."""
+    step = STEP * float(np.abs(W).max())
+    return (f(W + step * E) - f(W - step * E)) / (2 * step)
 
 
 def enclosed_differences(value: Callable[..., flint.arb], W: np.ndarray, **options: Any) -> np.ndarray:

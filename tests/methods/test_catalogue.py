@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from wnverify.methods.catalogue import KINDS, implemented, methods
+from wnverify.methods.catalogue import KINDS, find, implemented, methods
 
 PLACES = sorted({method.module for method in implemented()})
 MODULES = [
@@ -35,6 +35,13 @@ def test_every_row_says_what_it_is():
         assert method.source
         assert not method.module or (method.formula and method.undefined), method.id
         assert method.implementation or method.reason or method.kind == "layer", method.id
+
+
+@pytest.mark.parametrize("method", methods(), ids=lambda method: method.id)
+def test_every_row_can_be_found_by_each_of_its_names(method):
+    """Ids and names lead to the same row, however dashes are written."""
+    for name in (method.id, *method.names, method.id.replace("_", "-")):
+        assert find(name) is method
 
 
 def test_the_catalogue_loads_without_torch_or_numpy():

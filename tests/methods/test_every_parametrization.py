@@ -9,7 +9,19 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from every_method import DTYPES, array, cases, first_shape, forms_of, map_of, name_of, normal, pull, tensor
+from every_method import (
+    DTYPES,
+    array,
+    cases,
+    first_shape,
+    forms_of,
+    kept_from,
+    map_of,
+    name_of,
+    normal,
+    pull,
+    tensor,
+)
 from torch.func import hessian, jacfwd, jacrev, jvp, vjp, vmap
 
 from wnverify.finding import seed_of
@@ -20,13 +32,6 @@ FORMS = forms_of("parametrization")
 every_form = pytest.mark.parametrize("form", FORMS, ids=name_of)
 KEEPS_MORE = {"newton_schulz": 3}
 """Methods whose backward keeps more than one weight: Newton-Schulz steps go in three stages, and W of each stays."""
-
-
-def kept_from(form, what):
-    """Skip where the method says that it has no such thing."""
-    reason = form.build().DOMAIN.get(what)
-    if reason:
-        pytest.skip(f"{form.name}: {what}: {reason}")
 
 
 def scale_of(form, case):

@@ -9,23 +9,14 @@ import sys
 import numpy as np
 import pytest
 import torch
-from every_method import cases, forms_of, map_of, name_of
-from torch import nn
+from every_method import cases, forms_of, kept_from, map_of, name_of
+from layer_cases import LAYERS, rows
 from torch.nn.utils import parametrize
 
 from wnverify.numerics.matrices import Typed
 
 FORMS = forms_of("parametrization")
 every_form = pytest.mark.parametrize("form", FORMS, ids=name_of)
-LAYERS = {
-    "linear": (lambda: nn.Linear(9, 4), {}, (2, 9)),
-    "conv1d": (lambda: nn.Conv1d(3, 4, 5), {}, (2, 3, 8)),
-    "conv2d in groups": (lambda: nn.Conv2d(6, 4, (2, 3), groups=2), {}, (2, 6, 5, 5)),
-    "conv3d": (lambda: nn.Conv3d(2, 4, 2), {}, (2, 2, 4, 4, 4)),
-    "transposed1d": (lambda: nn.ConvTranspose1d(3, 4, 5), {"dim": 1}, (2, 3, 8)),
-    "transposed2d in groups": (lambda: nn.ConvTranspose2d(6, 4, 3, groups=2), {"dim": 1, "groups": 2}, (2, 6, 5, 5)),
-    "transposed3d in groups": (lambda: nn.ConvTranspose3d(6, 6, 2, groups=3), {"dim": 1, "groups": 3}, (2, 6, 3, 3, 3)),
-}
 
 
 def registered(form, layer, device="cpu"):
@@ -34,19 +25,6 @@ def registered(form, layer, device="cpu"):
     plain = make().to(device)
     module = parametrize.register_parametrization(copy.deepcopy(plain), "weight", form.build(**layout))
     return module.to(device), plain, torch.randn(shape, device=device)
-
-
-def rows(weight, layer):
-    """The incoming weights of every output unit, unit by unit."""
-    make, layout, _ = LAYERS[layer]
-    weight = weight.detach().cpu().double().numpy()
-    if not layout:
-        return weight.reshape(len(weight), -1)
-    groups = make().groups
-    into = weight.shape[0] // groups
-    return np.stack(
-        [weight[g * into : (g + 1) * into, j].ravel() for g in range(groups) for j in range(weight.shape[1])]
-    )
 
 
 @every_form
@@ -136,8 +114,7 @@ def _exact(form):
 @every_form
 def test_it_compiles_into_one_graph(form, compiled):
     """``torch.compile`` without a graph break gives value and gradient of eager to rounding (float64: no options)."""
-    if form.build().DOMAIN.get("no_compile"):
-        pytest.skip(f"{form.name}: no_compile: {form.build().DOMAIN['no_compile']}")
+    kept_from(form, "no_compile")
     assert form.name not in compiled, compiled[form.name]
     _, model = map_of(form, "forward")
     for dtype in ("float32",) if form.said else ("float64", "float32"):

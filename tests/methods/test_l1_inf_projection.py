@@ -26,10 +26,6 @@ RADII = [0.0, 1e-3, 0.3, 2.0, 1e3]
 every_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
 
 
-def short(dtype):
-    return str(dtype).removeprefix("torch.")
-
-
 def certified(V, X, c, dtype="float64"):
     """The worse ratio of feasibility and optimality."""
     V, X = (np.asarray(Y.double() if isinstance(Y, torch.Tensor) else Y) for Y in (V, X))
@@ -67,9 +63,9 @@ def test_pytorch_agrees_with_the_reference(shape, c, dtype):
     exact, cotangent = W.detach().double().numpy(), A.double().numpy()
     assert X.dtype == G.dtype == dtype
     right = reference.project(exact, c=c)
-    assert ratio(X, right, short(dtype), shape[1], scale=float(np.abs(right).max()) or 1e-300) <= 1
+    assert ratio(X, right, name_of(dtype), shape[1], scale=float(np.abs(right).max()) or 1e-300) <= 1
     right = reference.vjp(exact, cotangent, c=c)
-    assert ratio(G, right, short(dtype), shape[1], scale=float(np.abs(cotangent).max())) <= 1
+    assert ratio(G, right, name_of(dtype), shape[1], scale=float(np.abs(cotangent).max())) <= 1
 
 
 @pytest.mark.parametrize("c", [0.05, 0.7, 2.0])
@@ -131,8 +127,8 @@ def test_hard_rows_are_projected(name, c, dtype):
     """Ties, zeros, single entries, 200 scales in a row and entries 10^24 times c: certified and feasible."""
     W = torch.tensor(HARD[name]).to(dtype)
     X = project_rows_onto_l1_ball(W, c)
-    assert certified(W, X, c, short(dtype)) <= 1
-    assert above(X, c, short(dtype)) <= 1
+    assert certified(W, X, c, name_of(dtype)) <= 1
+    assert above(X, c, name_of(dtype)) <= 1
     if dtype == torch.float64:
         assert certified(W, reference.project(HARD[name], c=c), c) <= 1
 
@@ -158,7 +154,7 @@ def projected_exactly(w, c):
 FORMS = [*itertools.product(["eager", "traced"], DTYPES), ("reference", torch.float64)]
 
 
-@pytest.mark.parametrize(("form", "dtype"), FORMS, ids=lambda value: str(value).removeprefix("torch."))
+@pytest.mark.parametrize(("form", "dtype"), FORMS, ids=name_of)
 @pytest.mark.parametrize("c", [1e-3, 1.0, 1e3])
 def test_every_entry_is_right_to_rounding_of_c(c, form, dtype, monkeypatch):
     """However far above c entries are, tied or not, to the end of the range: each x_j has the error of a number ≤ c."""
@@ -170,7 +166,7 @@ def test_every_entry_is_right_to_rounding_of_c(c, form, dtype, monkeypatch):
         X = torch.tensor(reference.project(rows, c=c)) if form == "reference" else project_rows_onto_l1_ball(W, c)
         for x, w in zip(X.double().tolist(), W.double().tolist(), strict=True):
             missed = max(abs(Fraction(a) - b) for a, b in zip(x, projected_exactly(w, c), strict=True))
-            assert Ratio(float(missed), c, map_model(short(dtype), len(w))).value <= 1, name
+            assert Ratio(float(missed), c, map_model(name_of(dtype), len(w))).value <= 1, name
 
 
 def test_points_of_the_ball_stay_bit_for_bit():
@@ -189,8 +185,8 @@ def test_a_million_entries(dtype, c):
     """A row of 10^6 entries passes the certificate, idempotence included."""
     W = torch.tensor(normal(1, 10**6)).to(dtype)
     X = project_rows_onto_l1_ball(W, c)
-    assert certified(W, X, c, short(dtype)) <= 1
-    assert ratio(project_rows_onto_l1_ball(X, c), X, short(dtype), 10**6, scale=float(X.abs().max())) <= 1
+    assert certified(W, X, c, name_of(dtype)) <= 1
+    assert ratio(project_rows_onto_l1_ball(X, c), X, name_of(dtype), 10**6, scale=float(X.abs().max())) <= 1
 
 
 def test_a_row_does_not_depend_on_its_company(monkeypatch):

@@ -18,6 +18,7 @@ from method_cases import (
 from torch.autograd import forward_ad
 from torch.func import grad, hessian, jacfwd, jacrev, jvp, vjp, vmap
 
+from wnverify.methods.weight_normalization.pytorch import WeightNormalization
 from wnverify.oracles.enclosures import to_float64
 
 every_case = pytest.mark.parametrize("case", CASES, ids=name_of)
@@ -195,8 +196,6 @@ def test_one_row_makes_the_orthogonal_method_the_centred_one():
 
 def test_gain_and_its_gradient():
     """With a gain, value and both gradients are equations 2 and 3, in NumPy and PyTorch alike."""
-    from wnverify.methods.weight_normalization.pytorch import WeightNormalization
-
     V, g, A = normal(3, 5), normal(3, 1, case="gain"), normal(3, 5, case="cotangent")
     norms = np.linalg.norm(V, axis=1, keepdims=True)
     g_bar = (A * V).sum(axis=1, keepdims=True) / norms

@@ -4,7 +4,9 @@ import flint
 import numpy as np
 import pytest
 import torch
-from method_cases import CASES, CENTRED, ORTHOGONAL, PLAIN, name_of, normal
+from method_cases import CASES, CENTRED, ORTHOGONAL, PLAIN, name_of, normal, with_singular_values
+
+from wnverify.methods.weight_normalization.pytorch import WeightNormalization
 
 GOOD = [[1.0, 2.0, 4.0], [1.0, 0.0, 0.0]]
 REFUSALS = [
@@ -117,8 +119,6 @@ def test_shape_annotations_are_checked():
 @pytest.mark.parametrize("kappa", [1e6, 1e12])
 def test_rank_is_judged_in_the_working_precision(kappa):
     """A condition number that float64 resolves and float32 does not is a value in one and a refusal in the other."""
-    from method_cases import with_singular_values
-
     V = torch.tensor(with_singular_values([1.0, 1 / kappa], 8))
     assert bool(ORTHOGONAL.function(V).isfinite().all())
     if kappa > 1e7:
@@ -130,8 +130,6 @@ def test_rank_is_judged_in_the_working_precision(kappa):
 
 def test_gain_is_checked():
     """A gain of the wrong shape, missing or unwanted, is a ValueError that names g."""
-    from wnverify.methods.weight_normalization.pytorch import WeightNormalization
-
     V = torch.tensor(GOOD)
     with pytest.raises(ValueError, match="g must"):
         WeightNormalization()(V)

@@ -1,4 +1,4 @@
-"""The modules on PyTorch's layers: registration, layouts, copies, state, removal, compilation, training."""
+"""The modules on PyTorch's layers: registration, gains, copies, state, removal, training."""
 
 import copy
 import itertools
@@ -7,21 +7,13 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from method_cases import CASES, ORTHOGONAL, bound, derivative_bound, name_of, normal, ratio
+from layer_cases import LAYERS, rows
+from method_cases import CASES, ORTHOGONAL, normal, ratio
 from torch import nn
 from torch.nn.utils import parametrize
 
 from wnverify.methods.weight_normalization.pytorch import WeightNormalization
 
-LAYERS = {
-    "linear": (lambda: nn.Linear(9, 4), {}, (2, 9)),
-    "conv1d": (lambda: nn.Conv1d(3, 4, 5), {}, (2, 3, 8)),
-    "conv2d": (lambda: nn.Conv2d(6, 4, (2, 3), groups=2), {}, (2, 6, 5, 5)),
-    "conv3d": (lambda: nn.Conv3d(2, 4, 2), {}, (2, 2, 4, 4, 4)),
-    "transposed1d": (lambda: nn.ConvTranspose1d(3, 4, 5), {"dim": 1}, (2, 3, 8)),
-    "transposed2d": (lambda: nn.ConvTranspose2d(6, 4, 3, groups=2), {"dim": 1, "groups": 2}, (2, 6, 5, 5)),
-    "transposed3d": (lambda: nn.ConvTranspose3d(6, 6, 2, groups=3), {"dim": 1, "groups": 3}, (2, 6, 3, 3, 3)),
-}
 MODULES = {**{case.name: case.module for case in CASES}, "gain": WeightNormalization}
 every_layer = pytest.mark.parametrize("layer", LAYERS)
 every_module = pytest.mark.parametrize("name", MODULES)
@@ -32,35 +24,6 @@ def registered(name, layer):
     make, layout, shape = LAYERS[layer]
     plain = make()
     return parametrize.register_parametrization(copy.deepcopy(plain), "weight", MODULES[name](**layout)), plain, shape
-
-
-def rows_by_hand(weight, layer):
-    """The incoming weights of every output unit, unit by unit: the definition that layouts must meet."""
-    make, layout, _ = LAYERS[layer]
-    weight = weight.detach().double().numpy()
-    if not layout:
-        return weight.reshape(len(weight), -1)
-    groups = make().groups
-    into, out = weight.shape[0] // groups, weight.shape[1]
-    return np.stack(
-        [weight[g * into : (g + 1) * into, j].ravel() for g in range(groups) for j in range(out)],
-    )
-
-
-@every_layer
-@pytest.mark.parametrize("case", CASES, ids=name_of)
-def test_a_layers_output_units_are_the_rows(case, layer):
-    """Weight and gradient of a registered layer are the reference's on the rows of its output units."""
-    module, plain, _ = registered(case.name, layer)
-    V = rows_by_hand(plain.weight, layer)
-    terms = V.shape[1]
-    assert ratio(rows_by_hand(module.weight, layer), case.reference.forward(V), "float32", terms, **bound(case, V)) <= 1
-    A = torch.randn_like(plain.weight)
-    module.weight.backward(A)
-    cotangent = rows_by_hand(A, layer)
-    found = rows_by_hand(module.parametrizations.weight.original.grad, layer)
-    model = derivative_bound(case, V, cotangent)
-    assert ratio(found, case.reference.vjp(V, cotangent), "float32", terms, **model) <= 1
 
 
 @every_layer
@@ -80,11 +43,11 @@ def test_each_output_channel_depends_on_its_own_row_only(layer):
 def test_registration_with_gain_keeps_the_weight(layer):
     """right_inverse gives V and g that reproduce the weight, so registering changes nothing beyond rounding."""
     module, plain, _ = registered("gain", layer)
-    weight = rows_by_hand(plain.weight, layer)
+    weight = rows(plain.weight, layer)
     scale = float(np.linalg.norm(weight, axis=1).max())
-    assert ratio(rows_by_hand(module.weight, layer), weight, "float32", weight.shape[1], scale=scale) <= 1
+    assert ratio(rows(module.weight, layer), weight, "float32", weight.shape[1], scale=scale) <= 1
     module.weight = 2 * plain.weight.detach()
-    assert ratio(rows_by_hand(module.weight, layer), 2 * weight, "float32", weight.shape[1], scale=2 * scale) <= 1
+    assert ratio(rows(module.weight, layer), 2 * weight, "float32", weight.shape[1], scale=2 * scale) <= 1
 
 
 @every_module

@@ -6,13 +6,13 @@ import flint
 import numpy as np
 import pytest
 import torch
-from method_cases import differences, name_of, normal, ratio
+from method_cases import differences, name_of, normal, ratio, with_singular_values
 
 from wnverify.methods.newton_orthogonalization import enclosure, pytorch, reference
 from wnverify.methods.newton_orthogonalization.pytorch import NewtonOrthogonalization, newton_orthogonalize_rows
 from wnverify.oracles.enclosures import ball_matrix, distance, radius, to_float64
 from wnverify.oracles.ratio import Ratio, map_model
-from wnverify.primitives.singular_values import image, orthonormality_error, smallest_start
+from wnverify.primitives.singular_values import orthonormality_error
 
 SHAPES = [(1, 4), (2, 5), (4, 4), (5, 3), (16, 40), (40, 16)]
 OPTIONS = [
@@ -25,14 +25,6 @@ OPTIONS = [
 DTYPES = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
 every_option = pytest.mark.parametrize("options", OPTIONS, ids=str)
-
-
-def matrix(values, d, *, centred=True):
-    """A matrix (n, d) with the given singular values, its rows centred or with a mean."""
-    n = len(values)
-    columns = np.column_stack([np.ones(d), normal(d, n, case="right")])
-    Q = np.linalg.qr(columns)[0][:, 1 : n + 1] if centred else np.linalg.qr(normal(d, n, case="right"))[0]
-    return np.linalg.qr(normal(n, n, case="left"))[0] @ np.diag(values) @ Q.T
 
 
 def slope(iterations=5, **_):
@@ -113,7 +105,7 @@ def test_the_printed_iteration_is_the_same_map(options, iterations):
 
 def test_the_printed_iteration_diverges_where_the_map_has_long_converged():
     """At σ_1 / σ_n = 10 the iteration reaches W Wᵀ = I in 14 steps; printed with B_t it has left it by far in 20."""
-    V = matrix(np.geomspace(10, 1, 8), 20)
+    V = with_singular_values(np.geomspace(10, 1, 8), 20)
     right = reference.limit(V)
     model = map_model("float64", 28, condition=10.0)
     assert Ratio(float(np.abs(reference.forward(V, 20) - right).max()), 1.0, model).value <= 1
@@ -127,7 +119,7 @@ def test_the_printed_iteration_diverges_where_the_map_has_long_converged():
 def test_the_limit_is_the_polar_factor(shape, iterations):
     """Iterated on, rows or (n > d) columns become orthonormal, V's own nearest such matrix, and stay so."""
     k = min(shape)
-    V = matrix(np.linspace(3, 1, k), max(shape), centred=False)
+    V = with_singular_values(np.linspace(3, 1, k), max(shape), centred=False)
     V = V if shape[0] == k else V.T
     W = newton_orthogonalize_rows(torch.tensor(V), iterations, centred=False)
     assert ratio(W, reference.limit(V, centred=False), "float64", sum(shape), condition=6.0) <= 1
@@ -139,7 +131,7 @@ def test_the_limit_is_the_polar_factor(shape, iterations):
 def test_singular_values_follow_the_scalar_recursion(iterations):
     """Each singular value of W is the one of Z / r sent T times through s (3 − s²) / 2, singular vectors unchanged."""
     values = np.array([4.0, 3.0, 1.0, 0.25])
-    W = newton_orthogonalize_rows(torch.tensor(matrix(values, 7)), iterations)
+    W = newton_orthogonalize_rows(torch.tensor(with_singular_values(values, 7)), iterations)
     s = values / np.sqrt(np.sqrt((values**4).sum()))
     for _ in range(iterations):
         s = 1.5 * s - 0.5 * s**3
@@ -149,7 +141,7 @@ def test_singular_values_follow_the_scalar_recursion(iterations):
 def test_convergence_is_quadratic_with_the_constant_three_halves():
     """Near 1 the miss e = 1 − s turns to 3 e² / 2 − e³ / 2 exactly, in every step of W."""
     values = np.array([1.0, 0.9, 0.7])
-    V = torch.tensor(matrix(values, 6))
+    V = torch.tensor(with_singular_values(values, 6))
     for steps in range(2, 5):
         before = 1 - torch.linalg.svdvals(newton_orthogonalize_rows(V, steps))
         after = 1 - torch.linalg.svdvals(newton_orthogonalize_rows(V, steps + 1))
@@ -164,7 +156,7 @@ def test_the_admitted_error_is_attained_and_not_passed(scaling, iterations):
     admitted = orthonormality_error((pytorch.STEP,) * iterations, kappa, n, scaling)
     model = map_model("float64", 4 * n, condition=slope(iterations))
     for values in ([kappa] * 5 + [1.0], np.geomspace(kappa, 1, n), [kappa] + [1.0] * 5):
-        V = torch.tensor(matrix(np.array(values), 3 * n, centred=False))
+        V = torch.tensor(with_singular_values(np.array(values), 3 * n, centred=False))
         W = newton_orthogonalize_rows(V, iterations, centred=False, scaling=scaling)
         error = float(torch.linalg.matrix_norm(W @ W.mT - torch.eye(n), 2))
         assert Ratio(max(0.0, error - admitted), 1.0, model).value <= 1
@@ -188,24 +180,6 @@ def test_declared_errors_are_those_of_the_recursion():
     assert "orthonormal_rows" not in NewtonOrthogonalization().DECLARES
     assert NewtonOrthogonalization(centred=False, scale=2.0).DECLARES["scaled_orthonormal_rows"] == 4.0
     assert "spectral_norm_le_1" not in NewtonOrthogonalization(scale=2.0).DECLARES
-
-
-def test_the_image_of_an_interval_is_exact():
-    """No sample of the interval leaves its image, the ends are attained, and a wrong bound would be seen."""
-    steps, start = [(3.4445, -4.7750, 2.0315), (1.5, -0.5, 0.0), (2.0, -1.5, 0.5)], np.linspace(0.05, 1.0, 200_001)
-    values = start
-    for a, b, c in steps:
-        values = values * (a + b * values**2 + c * values**4)
-    low, high = image(steps, 0.05, 1.0)
-    model = map_model("float64", 12, condition=10.0)
-    assert low <= values.min() + model.relative
-    assert high >= values.max() - model.relative
-    step = 20 * (start[1] - start[0])
-    assert values.min() - low < step
-    assert high - values.max() < step
-    assert smallest_start(1.0, 16, "frobenius") == 0.25
-    assert smallest_start(1.0, 16, "gram") == 0.5
-    assert orthonormality_error([(2.0, 0.0, 0.0)], 1.0, 1, "gram") == 3.0
 
 
 @pytest.mark.parametrize("dtype", DTYPES[:2], ids=name_of)

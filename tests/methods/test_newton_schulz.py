@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from method_cases import differences, name_of, normal, ratio
+from method_cases import differences, name_of, normal, ratio, with_singular_values
 
 from wnverify.methods.newton_schulz import enclosure, reference
 from wnverify.methods.newton_schulz.pytorch import (
@@ -26,11 +26,6 @@ OPTIONS = [{}, {"eps": 0.0}, {"eps": 0.25, "steps": 2}, {"coefficients": CONVERG
 DTYPES = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
 every_option = pytest.mark.parametrize("options", OPTIONS, ids=str)
-
-
-def with_values(values, d):
-    Q = np.linalg.qr(normal(d, len(values), case="right"))[0]
-    return np.linalg.qr(normal(len(values), len(values), case="left"))[0] @ np.diag(values) @ Q.T
 
 
 def slope(coefficients=MUON, steps=5, **_):
@@ -94,7 +89,7 @@ def test_pytorch_agrees_with_the_reference(shape, options, dtype):
 def test_singular_values_follow_the_scalar_polynomial(transposed):
     """Each singular value of X_0 goes five times through a s + b s³ + c s⁵, singular vectors unchanged; n > d alike."""
     values = np.array([4.0, 3.0, 1.0, 0.25])
-    V = with_values(values, 9)
+    V = with_singular_values(values, 9, centred=False)
     s, (a, b, c) = values / (np.linalg.norm(values) + 1e-7), MUON
     for _ in range(5):
         s = a * s + b * s**3 + c * s**5
@@ -119,7 +114,7 @@ def test_the_range_of_singular_values_is_the_one_that_the_polynomial_allows():
         spacing = 1e-5 * slope() * least
         assert Ratio(abs(float(found) - wanted), 1.0, model).value <= 1 or abs(found - wanted) < spacing
     worst = np.array([starts[values.argmin()], starts[values.argmax()]])
-    V = with_values(np.append(worst, math.sqrt(1 - float((worst**2).sum()))), 6)
+    V = with_singular_values(np.append(worst, math.sqrt(1 - float((worst**2).sum()))), 6, centred=False)
     W = newton_schulz_rows(torch.tensor(V), eps=0.0)
     s = torch.linalg.svdvals(W)
     assert float(s.min()) < 0.7
@@ -135,7 +130,7 @@ def test_the_declared_error_holds_at_the_border_of_the_domain(eps):
     admitted = module.DOMAIN["approximate"]["orthonormal_rows"]
     errors = []
     for values in (np.linspace(1, MAX_SIGMA_RATIO, MAX_ROWS), np.append(1.0, np.full(MAX_ROWS - 1, MAX_SIGMA_RATIO))):
-        V = with_values(values, 130)
+        V = with_singular_values(values, 130, centred=False)
         V = V * (module.DOMAIN.get("min_row_norm", 1.0) / np.linalg.norm(V))
         W = module(torch.tensor(V))
         errors.append(float(torch.linalg.matrix_norm(W @ W.mT - torch.eye(MAX_ROWS), 2)))
@@ -146,7 +141,7 @@ def test_the_declared_error_holds_at_the_border_of_the_domain(eps):
 @pytest.mark.parametrize("shape", [(3, 8), (5, 5), (8, 3)], ids=str)
 def test_converging_coefficients_reach_the_polar_factor(shape):
     """(15, −10, 3) / 8 goes to the nearest matrix with orthonormal rows (columns for n > d), and stays there."""
-    V = with_values(np.linspace(3, 1, min(shape)), max(shape))
+    V = with_singular_values(np.linspace(3, 1, min(shape)), max(shape), centred=False)
     V = V if shape[0] == min(shape) else V.T
     for steps in (9, 40):
         W = newton_schulz_rows(torch.tensor(V), CONVERGING, steps, eps=0.0)
@@ -155,7 +150,7 @@ def test_converging_coefficients_reach_the_polar_factor(shape):
 
 def test_convergence_is_cubic_with_the_constant_five_halves():
     """Near 1 the miss e turns to 5 e³/2 − 15 e⁴/8 + 3 e⁵/8 exactly, in every step."""
-    V = torch.tensor(with_values(np.array([1.0, 0.9, 0.7]), 6))
+    V = torch.tensor(with_singular_values(np.array([1.0, 0.9, 0.7]), 6, centred=False))
     for steps in (1, 2):
         e = 1 - torch.linalg.svdvals(newton_schulz_rows(V, CONVERGING, steps, eps=0.0))
         after = 1 - torch.linalg.svdvals(newton_schulz_rows(V, CONVERGING, steps + 1, eps=0.0))
@@ -165,7 +160,7 @@ def test_convergence_is_cubic_with_the_constant_five_halves():
 
 def test_default_coefficients_do_not_converge():
     """However long, the singular values keep away from 1: W is not the polar factor after 5, 10 or 40 steps."""
-    V = torch.tensor(with_values(np.linspace(2, 1, 6), 9))
+    V = torch.tensor(with_singular_values(np.linspace(2, 1, 6), 9, centred=False))
     for steps in (5, 10, 40):
         s = torch.linalg.svdvals(newton_schulz_rows(V, steps=steps))
         assert float((s - 1).abs().max()) > 0.05
@@ -243,7 +238,7 @@ def test_steps_are_cut_where_small_singular_values_have_grown():
     assert [len(part) for part in stretches((MUON,) * 5)] == [2, 2, 1]
     assert all(MUON[0] ** len(part) <= REACH for part in stretches((MUON,) * 9))
     assert stretches(((100.0, 0.0, 0.0),) * 2) == [((100.0, 0.0, 0.0),)] * 2
-    V = with_values(np.array([1.0, 0.5, 2e-4]), 8)
+    V = with_singular_values(np.array([1.0, 0.5, 2e-4]), 8, centred=False)
     exact = np.linalg.svd(reference.forward(V.astype(np.float32).astype(float)), compute_uv=False)
     found = torch.linalg.svdvals(newton_schulz_rows(torch.tensor(V).float()).double())
     assert ratio(found, exact, "float32", 8, condition=slope()) <= 1

@@ -5,7 +5,7 @@ import types
 import numpy as np
 import pytest
 import torch
-from method_cases import differences, hessian_by_differences, normal, ratio
+from method_cases import differences, hessian_by_differences, normal, ratio, with_singular_values
 from torch.autograd import forward_ad
 from torch.func import jacfwd, jacrev, vmap
 
@@ -28,11 +28,6 @@ def gradient(V, A):
     leaf = V.clone().requires_grad_()
     W = orthonormalize_rows_in_order(leaf)
     return W, torch.autograd.grad(W, leaf, A)[0]
-
-
-def with_condition(kappa, n=4, d=7):
-    U = np.linalg.qr(normal(n, n, case="left"))[0]
-    return U @ np.diag(np.geomspace(1, 1 / kappa, n)) @ np.linalg.qr(normal(d, n, case="right"))[0].T
 
 
 @every_shape
@@ -135,7 +130,7 @@ def test_vmap_and_batches_go_matrix_by_matrix():
 @pytest.mark.parametrize("kappa", [1e2, 1e5, 1e9])
 def test_rows_are_orthonormal_whatever_the_condition_number(kappa):
     """W Wᵀ = I to rounding, and W and its gradient miss by κ u, not by κ² u."""
-    V, A = with_condition(kappa), normal(4, 7, case="cotangent")
+    V, A = with_singular_values(np.geomspace(1, 1 / kappa, 4), 7, centred=False), normal(4, 7, case="cotangent")
     W, G = gradient(torch.tensor(V), torch.tensor(A))
     assert ratio(W @ W.mT, np.eye(4), "float64", 7) <= 1
     assert ratio(reference.forward(V) @ reference.forward(V).T, np.eye(4), "float64", 7) <= 1

@@ -5,7 +5,7 @@ import types
 import numpy as np
 import pytest
 import torch
-from method_cases import differences, hessian_by_differences, normal, ratio
+from method_cases import differences, hessian_by_differences, normal, ratio, with_singular_values
 from torch.func import jacfwd, jacrev, vmap
 from torch.nn.utils.parametrizations import spectral_norm
 
@@ -16,13 +16,6 @@ from wnverify.oracles.enclosures import to_float64
 SHAPES = [(3, 5), (5, 3), (4, 4), (1, 4), (4, 1), (1, 1)]
 BALLS = types.SimpleNamespace(enclosure=enclosure)
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
-
-
-def with_values(values, d=6):
-    """A matrix (n, d) with these singular values."""
-    n = len(values)
-    U = np.linalg.qr(normal(n, n, case="left"))[0]
-    return U @ np.diag(values) @ np.linalg.qr(normal(d, n, case="right"))[0].T
 
 
 def condition(V):
@@ -81,8 +74,8 @@ SECOND = {
     "tall": normal(4, 3),
     "square": normal(3, 3),
     "one row": normal(1, 4),
-    "repeated lower values": with_values([2.0, 1.0, 1.0], 4),
-    "rank one": with_values([2.0, 0.0, 0.0], 4),
+    "repeated lower values": with_singular_values([2.0, 1.0, 1.0], 4, centred=False),
+    "rank one": with_singular_values([2.0, 0.0, 0.0], 4, centred=False),
     "zero row": np.vstack([normal(2, 4), np.zeros((1, 4))]),
 }
 
@@ -159,7 +152,7 @@ def test_at_a_repeated_norm_the_value_is_right_and_the_backward_is_of_one_pair(v
 @pytest.mark.parametrize("gap", [1e-2, 1e-5, 1e-8])
 def test_the_gradient_loses_what_the_gap_takes_and_no_more(gap):
     """Near a repeated norm the error of the gradient grows as u / gap."""
-    V, A = with_values([1.0, 1.0 - gap, 0.5], 7), normal(3, 7, case="cotangent")
+    V, A = with_singular_values([1.0, 1.0 - gap, 0.5], 7, centred=False), normal(3, 7, case="cotangent")
     right = to_float64(enclosure.vjp(V, A))
     bound = {"scale": float(np.linalg.norm(A)), "condition": condition(V)}
     assert ratio(gradient(torch.tensor(V), torch.tensor(A))[1], right, "float64", 7, **bound) <= 1
@@ -168,7 +161,7 @@ def test_the_gradient_loses_what_the_gap_takes_and_no_more(gap):
 
 def test_torchs_own_agrees_once_its_iteration_has_converged():
     """PyTorch's spectral_norm, after many power iterations, has the same value and the same gradient."""
-    V, A = with_values([1.0, 0.5, 0.25]), torch.tensor(normal(3, 6, case="cotangent"))
+    V, A = with_singular_values([1.0, 0.5, 0.25], 6, centred=False), torch.tensor(normal(3, 6, case="cotangent"))
     layer = torch.nn.Linear(6, 3, dtype=torch.float64)
     with torch.no_grad():
         layer.weight.copy_(torch.tensor(V))

@@ -26,7 +26,7 @@ CHECKS = {"agreement.forward", "agreement.backward", "agreement.enclosure", "con
 every_method = pytest.mark.parametrize("method", IDS)
 
 
-def judged(method, implementation, **given):
+def quickly(method, implementation, **given):
     """check/dtype → finding, of a quick run with this implementation."""
     found = numerics(method, quick=True, implementation=implementation, **given)
     return {finding.id.removeprefix(f"method/{method}/"): finding for finding in found}
@@ -70,7 +70,7 @@ def with_error(right, size, seed=0):
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_a_tenfold_loss_of_accuracy_is_noticed(method, dtype):
     """An implementation ten times less accurate than the present one has a ratio above 1, though no more is lost."""
-    found = judged(method, with_error(RIGHT[method], 10))[f"agreement.forward/{dtype}"]
+    found = quickly(method, with_error(RIGHT[method], 10))[f"agreement.forward/{dtype}"]
     assert found.verdict is Verdict.HAZARD
     assert max(route.ratio for route in found.routes) > 1
 
@@ -78,7 +78,7 @@ def test_a_tenfold_loss_of_accuracy_is_noticed(method, dtype):
 @every_method
 def test_float32_inside_float64_is_a_failure(method):
     """A float64 result that went through float32 fails in every check of the value, and in the proved one."""
-    found = judged(method, lambda V: RIGHT[method](V.float()).to(V.dtype))
+    found = quickly(method, lambda V: RIGHT[method](V.float()).to(V.dtype))
     for check in ("agreement.forward", "agreement.enclosure"):
         assert found[f"{check}/float64"].verdict in (Verdict.FAIL, Verdict.HAZARD)
         assert max(route.ratio for route in found[f"{check}/float64"].routes if route.ratio) > 1e4
@@ -94,7 +94,7 @@ def gram_squared(V):
 
 def test_an_orthogonalization_by_the_gram_matrix_in_float32_is_noticed():
     """eigh of V_C V_Cᵀ in the weight's own dtype squares the condition number: seen from 1e3 on, well before."""
-    found = judged(ORTHOGONAL, gram_squared)["conditioning/float32"]
+    found = quickly(ORTHOGONAL, gram_squared)["conditioning/float32"]
     assert found.verdict is Verdict.FAIL
     curves = found.routes[0].figures
     at = dict(zip(curves["condition"], zip(curves["error"], curves["modelled"], strict=True), strict=True))
@@ -104,7 +104,7 @@ def test_an_orthogonalization_by_the_gram_matrix_in_float32_is_noticed():
 
 def test_eigenvectors_differentiated_by_autograd_are_noticed_at_ties():
     """Reverse mode through eigh is not finite, or wrong, at equal and nearly equal singular values."""
-    found = judged(ORTHOGONAL, gram_squared)["agreement.backward/float64"]
+    found = quickly(ORTHOGONAL, gram_squared)["agreement.backward/float64"]
     assert found.verdict is Verdict.FAIL
     above = found.routes[0].figures["above_one"]
     assert {"equal singular values", "singular values 2, 2, 1, 1", "singular values 1e-9 apart"} <= set(above)
@@ -128,14 +128,14 @@ class WrongGradient(torch.autograd.Function):
 
 def test_a_wrong_backward_is_noticed_by_every_route():
     """A gradient without its projection fails against the reference, in the search and by differences."""
-    found = judged(PLAIN, WrongGradient.apply)["agreement.backward/float64"]
+    found = quickly(PLAIN, WrongGradient.apply)["agreement.backward/float64"]
     assert [route.verdict for route in found.routes] == [Verdict.FAIL] * 3
     assert all(route.ratio > 1e3 for route in found.routes)
 
 
 def test_squares_that_overflow_are_noticed():
     """A norm by the sum of squares in float32 is lost for rows of size 1e30 and 1e-30."""
-    found = judged(PLAIN, lambda V: V / (V * V).sum(-1, keepdim=True).sqrt())
+    found = quickly(PLAIN, lambda V: V / (V * V).sum(-1, keepdim=True).sqrt())
     assert found["agreement.forward/float32"].verdict is Verdict.FAIL
     assert "1e" in found["agreement.forward/float32"].routes[0].figures["worst_case"]
 
@@ -143,7 +143,7 @@ def test_squares_that_overflow_are_noticed():
 def test_centring_that_loses_what_it_should_keep_is_noticed():
     """A row whose mean is subtracted in the wrong place, or not at all, fails at generic matrices."""
     for wrong in (lambda V: V / V.norm(dim=-1, keepdim=True), lambda V: normalize_rows(V - V.mean())):
-        found = judged(CENTRED, wrong)
+        found = quickly(CENTRED, wrong)
         assert found["agreement.forward/float64"].verdict is Verdict.FAIL
         assert found["agreement.enclosure/float64"].verdict is Verdict.FAIL
 
@@ -151,7 +151,7 @@ def test_centring_that_loses_what_it_should_keep_is_noticed():
 def test_a_silent_value_where_there_is_none_is_a_hazard():
     """A small number added to the norm gives zeros for a zero row, without a word; division by it gives NaN."""
     for eps, behaviour in ((1e-30, "finite numbers where there is no value"), (0.0, "NaN or infinity without a word")):
-        found = judged(PLAIN, lambda V, eps=eps: V / (V.norm(dim=-1, keepdim=True) + eps))["undefined/float64"]
+        found = quickly(PLAIN, lambda V, eps=eps: V / (V.norm(dim=-1, keepdim=True) + eps))["undefined/float64"]
         assert found.verdict is Verdict.HAZARD
         assert found.routes[0].figures["behaviour"]["zero row"] == f"hazard: {behaviour}"
 
@@ -164,7 +164,7 @@ def test_another_error_than_a_value_error_is_a_hazard():
             raise RuntimeError("linalg: error code 3")
         return normalize_rows(V)
 
-    found = judged(PLAIN, falls_over)["undefined/float32"]
+    found = quickly(PLAIN, falls_over)["undefined/float32"]
     assert found.verdict is Verdict.HAZARD
     assert "no ValueError but RuntimeError: linalg: error code 3" in found.message
 
@@ -177,7 +177,7 @@ def test_an_exception_inside_the_domain_is_a_failure():
             raise IndexError("row 1")
         return normalize_rows(V)
 
-    found = judged(PLAIN, refuses)
+    found = quickly(PLAIN, refuses)
     for check in ("agreement.forward", "agreement.backward", "agreement.enclosure"):
         assert found[f"{check}/float64"].verdict is Verdict.FAIL
         assert "IndexError: row 1" in found[f"{check}/float64"].message
@@ -185,13 +185,13 @@ def test_an_exception_inside_the_domain_is_a_failure():
 
 def test_what_the_model_cannot_decide_is_left_out_and_named():
     """A float32 orthogonalization at condition 1e6, where the model excuses everything, is listed as undecided."""
-    routes = judged(ORTHOGONAL, None)["agreement.forward/float32"].routes
+    routes = quickly(ORTHOGONAL, None)["agreement.forward/float32"].routes
     assert routes[0].figures["undecided"] == ["condition 1e6"]
 
 
 def test_the_radius_of_the_proof_is_above_every_error_seen():
     """r of the enclosure is an upper bound of the distance to a far more precise computation of the same."""
-    found = judged(PLAIN, None)["agreement.enclosure/float32"]
+    found = quickly(PLAIN, None)["agreement.enclosure/float32"]
     r = found.routes[0].figures["r"]
     printed = float(re.search("within r = (\\S+) ", found.message)[1])
     assert r <= printed <= 1.1 * r

@@ -1,7 +1,6 @@
 """Error models against many draws: what is right is within, what loses digits above, and a loose model is called so."""
 
 import dataclasses
-import math
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from wnverify.methods.newton_schulz.pytorch import newton_schulz_rows
 from wnverify.methods.weight_normalization.pytorch import normalize_rows
 from wnverify.numerics import batches, matrices
 from wnverify.numerics.batches import Allowed, Batch
-from wnverify.numerics.coarse import Coarse
 from wnverify.numerics.generators import drawn
 from wnverify.numerics.judge import subject_of, subjects_of
 from wnverify.numerics.matrices import Typed
@@ -266,72 +264,6 @@ def test_many_at_once_are_the_same_as_one_by_one():
             assert subject.model.gradient(case, pulled[k] - subject.gradient(V[k], A[k], dtype), dtype).value <= 1
 
 
-@dtypes
-def test_coarse_arithmetic_loses_ten_roundings_of_what_is_computed(dtype):
-    """A computed number is off by 10 u, of either sign; inputs, what is moved, constants and integers stay."""
-    V = torch.tensor(drawn("random", 1, 40, 50, seed=3, dtype=dtype)[0]).to(getattr(torch, dtype))
-    u = torch.finfo(V.dtype).eps / 2
-    with Coarse(dtype, seed=1):
-        tripled, view, moved, ones, whole = V * 3, V.t(), torch.cat([V, V.flip(0)]), torch.ones_like(V), torch.arange(7)
-        exact = torch.tensor([0.0, math.inf, 5.0], dtype=V.dtype) * 2
-    off = (tripled.double() - 3 * V.double()) / (3 * V.double()) / u
-    assert off.abs().max() <= 12
-    assert (off > 8).double().mean() > 0.3
-    assert (off < -8).double().mean() > 0.3
-    assert torch.equal(view, V.t())
-    assert torch.equal(moved, torch.cat([V, V.flip(0)]))
-    assert torch.equal(ones, torch.ones(V.shape, dtype=V.dtype))
-    assert torch.equal(whole, torch.arange(7))
-    assert exact.tolist() == [0.0, math.inf, 10.0]
-
-
-SUMMED = {
-    "sum": lambda x: x.sum(-1),
-    "sum of all columns": lambda x: x.mT.sum(0),
-    "mean": lambda x: x.mean(-1) * x.shape[-1],
-    "product with a vector": lambda x: x @ torch.full((x.shape[-1],), 3.0, dtype=x.dtype) / 3,
-    "product of matrices": lambda x: (x @ torch.full((x.shape[-1], 1), 3.0, dtype=x.dtype)).squeeze(-1) / 3,
-}
-
-
-@dtypes
-@pytest.mark.parametrize("name", SUMMED)
-def test_coarse_arithmetic_loses_inside_a_sum(name, dtype):
-    """Partial sums are rounded as well: where a large one cancels, ten roundings of it are lost, not of the result."""
-    x = torch.tensor(drawn("random", 1, 200, 6, seed=4, dtype=dtype)[0]).to(getattr(torch, dtype))
-    x = torch.cat([1000 * x[:, :1], x, -1000 * x[:, :1]], dim=1)
-    with Coarse(dtype, seed=2):
-        found = SUMMED[name](x)
-    lost = (found.double() - x.double().sum(-1)).abs() / (1000 * x[:, 1].double().abs()) / torch.finfo(x.dtype).eps * 2
-    assert (lost > 10).double().mean() > 0.5
-    assert lost.median() < 10 * 3 * math.sqrt(x.shape[1])
-
-
-@dtypes
-def test_what_is_exact_inside_a_sum_stays(dtype):
-    """Small integers, a sum of one term, zeros beside it, and a norm of one entry are exact in coarse arithmetic."""
-    x = torch.tensor(drawn("random", 1, 20, 5, seed=5, dtype=dtype)[0]).to(getattr(torch, dtype))
-    one = torch.zeros_like(x).index_copy(1, torch.tensor([2]), x[:, 2:3])
-    whole = x.mul(4).round()
-    with Coarse(dtype, seed=2):
-        sums, alone, product = whole.sum(-1), one.sum(-1), whole @ whole.mT
-        norms = torch.linalg.vector_norm(2 * whole[:, :1], dim=-1)
-    assert torch.equal(sums, whole.sum(-1))
-    assert torch.equal(alone, one.sum(-1))
-    assert torch.equal(product, whole @ whole.mT)
-    assert torch.equal(norms, 2 * whole[:, 0].abs())
-
-
-def test_a_norm_loses_half_of_what_its_sum_does():
-    """√ halves a relative error, and an ord of which nothing is known adds none."""
-    x = torch.tensor(drawn("random", 1, 300, 9, seed=6, dtype="float64")[0])
-    with Coarse("float64", seed=3):
-        norm, largest = torch.linalg.vector_norm(x, dim=-1), torch.linalg.vector_norm(x, math.inf, dim=-1)
-    off = (norm / torch.linalg.vector_norm(x, dim=-1) - 1).abs() * 2**53
-    assert 9 < off.median() < 20
-    assert ((largest / x.abs().amax(-1) - 1).abs() * 2**53).max() <= 12
-
-
 def test_where_no_loss_is_seen_more_draws_are_asked():
     """A model too loose for the draws is asked at four times as many before it is called so; one that sees is not."""
     subject = subject_of(PLAIN, 0, True)
@@ -340,6 +272,7 @@ def test_where_no_loss_is_seen_more_draws_are_asked():
     assert kept.routes[0].figures["draws"] < 4 * DRAWS
 
 
+FORMATS = ("float32", "float64")
 IN_DOUBLE = ("group_lasso", "norm_loss", "spectral_norm_regularization", "spectral_restricted_isometry")
 
 
@@ -353,9 +286,6 @@ def test_a_form_that_sums_in_float64_is_allowed_no_float32_sums(method):
     float32, float64 = (Batch(subject_of(method, 0, True), one, one, one[:, :1, :1], name) for name in FORMATS)
     assert float32.stored("value") == 4 <= float64.stored("value")
     assert 0 < float32._per_condition("value") * 2**24 < 1.001 < float64._per_condition("value") * 2**53
-
-
-FORMATS = ("float32", "float64")
 
 
 def test_the_estimate_of_the_isometry_is_in_the_dtype_itself():
@@ -420,24 +350,26 @@ def test_a_map_that_rounds_nothing_passes_and_says_so():
     assert "every operation is exact" not in found(lambda V: (V * 0.1 - V * 0.1) + 4.0 * (1 + 2.0**-20)).message
 
 
-@pytest.mark.parametrize("method", ["dswn_neuron_measurement", "newton_schulz", "newton_orthogonalization"])
-def test_what_was_above_the_model_is_within(method):
-    """The draws that were above: an ill-conditioned Gram matrix, and iterations that carry their errors on."""
-    generator, count, shape, condition, seed, dtype = WITNESSES[method]
-    subject = subject_of(method, 0, True)
-    V = drawn(generator, count, *shape, seed, dtype, condition)
-    for one in V:
-        case = subject.fit(Typed("", one, one), dtype)
-        if case is not None and subject.model.excused(case, dtype) < 0.1:
-            error = subject.value(one, dtype) - subject.map.reference(one)
-            assert subject.model.value(case, error, dtype).value <= 1
-
-
 WITNESSES = {
     "dswn_neuron_measurement": ("one large", 16, (2, 3), 1e5, 4765710542083880706, "float32"),
     "newton_schulz": ("graded rows", 32, (3, 2), 10.0, 7793723301530405351, "float32"),
     "newton_orthogonalization": ("graded rows", 32, (2, 2), 100.0, 3564194372790951315, "float64"),
 }
+
+
+@pytest.mark.parametrize("method", WITNESSES)
+def test_what_was_above_the_model_is_within(method):
+    """The draws that were above: an ill-conditioned Gram matrix, and iterations that carry their errors on."""
+    generator, count, shape, condition, seed, dtype = WITNESSES[method]
+    subject = subject_of(method, 0, True)
+    decided = 0
+    for one in drawn(generator, count, *shape, seed, dtype, condition):
+        case = subject.fit(Typed("", one, one), dtype)
+        if case is not None and subject.model.excused(case, dtype) < 0.1:
+            error = subject.value(one, dtype) - subject.map.reference(one)
+            assert subject.model.value(case, error, dtype).value <= 1
+            decided += 1
+    assert decided > count / 2
 
 
 def test_the_bound_of_the_exceedance_is_clopper_and_pearson_s():

@@ -154,8 +154,6 @@ def test_a_tenfold_loss_of_accuracy_is_noticed(method, dtype):
 def test_a_gradient_that_is_off_is_a_failure(method):
     """A backward that is one part in ten thousand too large fails against the reference and by differences."""
     subject = subject_of(method, 0, True)
-    if subject.map.vjp is None:
-        return
 
     class Wrong(torch.autograd.Function):
         @staticmethod

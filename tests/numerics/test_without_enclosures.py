@@ -33,7 +33,12 @@ def test_only_the_enclosures_are_unsupported(found):
             assert "python-flint is not installed" in message
         else:
             assert verdict == "pass", (check, message)
-    assert {check for check, *_ in found} >= {"agreement.forward", "agreement.backward", "undefined"}
+    assert {check for check, *_ in found} >= {
+        "agreement.enclosure",
+        "agreement.forward",
+        "agreement.backward",
+        "undefined",
+    }
 
 
 def test_a_route_that_is_missing_is_shown_beside_those_that_decide(found):

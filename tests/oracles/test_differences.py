@@ -114,10 +114,10 @@ def test_a_kink_at_the_point_is_refused(slope):
 
 
 def test_a_kink_beside_the_point_is_no_obstacle():
-    """A kink at a distance of 1e-3 of the point's size is stepped under."""
+    """A kink at a distance of 1e-3 of the point's size is stepped under: the slopes 1 and −1 of each entry cancel."""
     x = torch.tensor([[1.0, 2.0]]).double()
     found = directional_difference(lambda V: (V - 0.999).abs() + (V - 2.001).abs(), x, x)
-    assert float((found.value - torch.tensor([[0.0, 0.0]])).norm()) <= found.error or found.error <= 1e-6
+    assert float(found.value.norm()) <= found.error <= 1e-6 * float(x.norm())
 
 
 def test_the_edge_of_the_domain_is_stepped_under():
