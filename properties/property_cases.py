@@ -7,16 +7,18 @@ error, ≤ 1 where it holds.  What is observed is reckoned in balls, so that the
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flint
 import numpy as np
 import torch
-from hypothesis import Phase, find, settings
+from hypothesis import Phase, assume, find, settings
+from hypothesis import strategies as st
 
 from wnverify.oracles.enclosures import BITS, ball_matrix, distance, precision, to_float64
-from wnverify.oracles.ratio import ErrorModel, Ratio, map_model
+from wnverify.oracles.ratio import ErrorModel, Ratio, map_model, unit_roundoff
+from wnverify.strategies import cotangents, weights
 
 SETTINGS = settings(derandomize=True, database=None, deadline=None, max_examples=40)
 SEARCH = settings(SETTINGS, max_examples=1000, phases=(Phase.generate,))
@@ -110,6 +112,43 @@ def worst(misses: Any, scales: Any, models: ErrorModel | list[ErrorModel]) -> fl
     scales = np.broadcast_to(scales, misses.shape)
     models = models if isinstance(models, list) else [models] * len(misses)
     return max(Ratio(float(e), float(s), m).value for e, s, m in zip(misses, scales, models, strict=True))
+
+
+SCALES = {"float64": (1e-5, 1e5), "float32": (1e-1, 1e1)}
+"""Of rows and weights: κ up to about 1e12 and 1e4, nearly all that the next line leaves."""
+LARGEST_LOSS = 2.0**-7
+"""Weights with κ u above this are left out: beyond, a relative error model says little."""
+
+
+def singular_values(V: np.ndarray) -> np.ndarray:
+    """Those of V_C, σ_1 first."""
+    return np.linalg.svd(centred(V), compute_uv=False)
+
+
+def kappa(V: np.ndarray) -> float:
+    """σ_1 / σ_n of V_C."""
+    s = singular_values(V)
+    return float(s[0] / s[-1]) if s[-1] > 0 else np.inf
+
+
+@st.composite
+def full_rank_points(draw: Any, dtype: str, kinds: Sequence[str], **sizes: int) -> tuple[np.ndarray, np.ndarray]:
+    """A weight with V_C of full rank, safely above the numerical one, and a cotangent, in numbers of the dtype."""
+    V = draw(weights(kinds=kinds, dtype=dtype, scales=SCALES[dtype], rows_lt_cols=True, **sizes))
+    assume(kappa(V) * V.shape[1] * unit_roundoff(dtype) < LARGEST_LOSS)
+    return V, draw(cotangents(V, dtype=dtype))
+
+
+def refuses(implementation: Any, V: np.ndarray) -> bool:
+    """Whether forward and backward are a ``ValueError`` that speaks of the shape and the rank."""
+    for call in (lambda: implementation.forward(V), lambda: implementation.vjp(V, np.ones(V.shape))):
+        try:
+            call()
+        except ValueError as error:
+            if "rank" in str(error) and str(V.shape) in str(error):
+                continue
+        return False
+    return True
 
 
 def noticed(judge: Callable[[Any], float], inputs: Any) -> Any:

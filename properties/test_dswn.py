@@ -22,11 +22,15 @@ from property_cases import (
     Implementation,
     centred,
     errors,
+    full_rank_points,
     in_format,
     in_pytorch,
+    kappa,
     model,
     noticed,
     product,
+    refuses,
+    singular_values,
     worst,
 )
 
@@ -37,8 +41,7 @@ from wnverify.methods.dswn_sparsity_measurement import enclosure as sparsity_enc
 from wnverify.methods.dswn_sparsity_measurement import reference as sparsity
 from wnverify.methods.dswn_sparsity_measurement.pytorch import shrink, sparsify_rows
 from wnverify.methods.orthogonal_weight_normalization import reference as orthogonal
-from wnverify.oracles.ratio import unit_roundoff
-from wnverify.strategies import cotangents, weights
+from wnverify.strategies import weights
 
 SCALED = {"neuron": {"tau": 1.0, "epsilon": 1e-8}, "one letter": {"tau": 0.5, "epsilon": 0.5}}
 SHRUNK = {
@@ -53,9 +56,7 @@ KINDS = ("ordinary", "small_integers", "short_decimals", "one_row", "two_rows", 
 SMOOTH = ("ordinary", "short_decimals", "large_mean", "scaled", "near_equal_singular_values", "equal_singular_values")
 FEW = settings(SETTINGS, max_examples=8)
 """There are six sets of options, three implementations of each."""
-SCALES = {"float64": (1e-5, 1e5), "float32": (1e-1, 1e1)}
-LARGEST_LOSS = 2.0**-7
-"""Weights with κ u above this are left out: beyond, a relative error model says little."""
+points = functools.partial(full_rank_points, kinds=KINDS)
 
 
 def of_options(name, form, dtype):
@@ -78,15 +79,6 @@ def implementations(names):
     return pytest.mark.parametrize(
         "implementation", [of_options(*each) for each in both], ids=["-".join(each) for each in both]
     )
-
-
-def singular_values(V):
-    return np.linalg.svd(centred(V), compute_uv=False)
-
-
-def kappa(V):
-    s = singular_values(V)
-    return s[0] / s[-1] if s[-1] > 0 else np.inf
 
 
 def conditioned(implementation, V):
@@ -124,14 +116,6 @@ def off_the_kinks(implementation, V):
     margin = 100 * conditioned(implementation, V).relative * steepness(implementation, V)
     away = np.abs(np.abs(phi) - threshold).min()
     return min(away, np.abs(phi).min()) > margin
-
-
-@st.composite
-def points(draw, dtype, kinds=KINDS, **sizes):
-    """A weight with V_C of full rank, safely above the numerical one, and a cotangent, in numbers of the dtype."""
-    V = draw(weights(kinds=kinds, dtype=dtype, scales=SCALES[dtype], rows_lt_cols=True, **sizes))
-    assume(kappa(V) * V.shape[1] * unit_roundoff(dtype) < LARGEST_LOSS)
-    return V, draw(cotangents(V, dtype=dtype))
 
 
 def smooth_point(data, implementation, **sizes):
@@ -426,17 +410,6 @@ def test_rank_deficient_weights_are_refused(implementation, data):
     kinds = ["rank_deficient", "zero_row", "constant_row", "tall", "one_column"]
     V = data.draw(weights(kinds=kinds, dtype=implementation.dtype))
     assert refuses(implementation, V)
-
-
-def refuses(implementation, V):
-    for call in (lambda: implementation.forward(V), lambda: implementation.vjp(V, np.ones(V.shape))):
-        try:
-            call()
-        except ValueError as error:
-            if "rank" in str(error) and str(V.shape) in str(error):
-                continue
-        return False
-    return True
 
 
 def altered(name, **parts):

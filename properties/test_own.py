@@ -10,27 +10,31 @@ Longer than other files because properties, tests and planted faults are read si
 """
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from property_cases import (
     SETTINGS,
     centred,
     errors,
+    full_rank_points,
     in_format,
     in_numpy,
     in_pytorch,
+    kappa,
     model,
     noticed,
     product,
+    refuses,
+    singular_values,
     worst,
 )
 
 from wnverify.methods.orthogonal_weight_normalization import enclosure, reference
 from wnverify.methods.orthogonal_weight_normalization.pytorch import orthogonalize_rows
-from wnverify.oracles.ratio import unit_roundoff
 from wnverify.strategies import cotangents, orthogonal, weights
 
 IMPLEMENTATIONS = [
@@ -56,28 +60,7 @@ KINDS = (
 )
 REPEATED = ["equal_singular_values", "near_equal_singular_values", "centred_orthonormal_rows"]
 every = pytest.mark.parametrize("implementation", IMPLEMENTATIONS, ids=str)
-SCALES = {"float64": (1e-5, 1e5), "float32": (1e-1, 1e1)}
-"""Of rows and weights: κ up to about 1e12 and 1e4, nearly all that the next line leaves."""
-LARGEST_LOSS = 2.0**-7
-"""Weights with κ u above this are left out: beyond, a relative error model says little."""
-
-
-def singular_values(V):
-    """Those of V_C, σ_1 first."""
-    return np.linalg.svd(centred(V), compute_uv=False)
-
-
-def kappa(V):
-    s = singular_values(V)
-    return s[0] / s[-1] if s[-1] > 0 else np.inf
-
-
-@st.composite
-def points(draw, dtype, kinds=KINDS, **sizes):
-    """A weight with V_C of full rank, safely above the numerical one, and a cotangent, in numbers of the dtype."""
-    V = draw(weights(kinds=kinds, dtype=dtype, scales=SCALES[dtype], rows_lt_cols=True, **sizes))
-    assume(kappa(V) * V.shape[1] * unit_roundoff(dtype) < LARGEST_LOSS)
-    return V, draw(cotangents(V, dtype=dtype))
+points = functools.partial(full_rank_points, kinds=KINDS)
 
 
 def conditioned(implementation, V):
@@ -191,18 +174,6 @@ def gradient_zero_mean(implementation, V, A):
     d = V.shape[1]
     sums = product(implementation.vjp(V, A), np.ones((d, 1)))
     return worst(sums, gradient_scale(V, A) * d**0.5, model(implementation, d))
-
-
-def refuses(implementation, V):
-    """Whether forward and backward are a ``ValueError`` that speaks of the rank."""
-    for call in (lambda: implementation.forward(V), lambda: implementation.vjp(V, np.ones(V.shape))):
-        try:
-            call()
-        except ValueError as error:
-            if "rank" in str(error) and str(V.shape) in str(error):
-                continue
-        return False
-    return True
 
 
 @every

@@ -137,8 +137,12 @@ def test_an_archive_is_refused(tmp_path):
 
 def test_a_search_may_raise_the_lower_bound_of_a_deep_network(monkeypatch):
     """Few samples are searched; with many the single path stands alone."""
-    monkeypatch.setattr(comparison, "SEARCHED", 0)
     network = NetworkClass(3, 1.0)
+    monkeypatch.setattr(comparison, "SEARCHED", 2)
     alone = what_is_known(network, X, "relu", 0, 0)
-    monkeypatch.setattr(comparison, "SEARCHED", 10)
-    assert what_is_known(network, X, "relu", 0, 0).lower >= alone.lower
+    assert alone.how.startswith("from below: single path;")
+    monkeypatch.setattr(comparison, "SEARCHED", 3)
+    monkeypatch.setattr(comparison, "_searched", lambda network, X, seed: alone.upper)
+    searched = what_is_known(network, X, "relu", 0, 0)
+    assert searched.lower == alone.upper > alone.lower
+    assert searched.how.startswith("from below: search;")

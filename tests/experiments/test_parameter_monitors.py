@@ -1,7 +1,6 @@
 """Norm, spread and gradient of the parameter behind a weight, over training."""
 
 import dataclasses
-import math
 
 import numpy as np
 import pytest
@@ -11,9 +10,8 @@ from torch.nn.utils import parametrize
 
 from wnverify.experiments.data.samples import Arrays
 from wnverify.experiments.data.sources import load
-from wnverify.experiments.networks.table import build
 from wnverify.experiments.training import monitors
-from wnverify.experiments.training.loop import train
+from wnverify.experiments.training.loop import _Made, train
 from wnverify.experiments.training.settings import Settings
 from wnverify.experiments.training.signals import of_signal
 from wnverify.methods.weight_standardization.pytorch import WeightStandardization
@@ -119,8 +117,6 @@ def test_the_start_is_the_initial_network(digits, tmp_path):
     whole = train(given, digits, signal=True)
     x, _ = digits.test.take(range(40))
     seen = whole.last["signal"]
-    from wnverify.experiments.training.loop import _Made
-
     made = _Made(given, digits, "cpu")
     assert seen["start"] == of_signal(made.model, made.prepare(x))
     assert seen["now"] == of_signal(whole.model, made.prepare(x))
@@ -132,12 +128,3 @@ def test_the_start_is_the_initial_network(digits, tmp_path):
         train(given, digits, folder=tmp_path, watch=interrupt, signal=True)
     assert train(given, digits, folder=tmp_path, resume=True, signal=True).history == whole.history
     assert "signal" not in train(given, digits).last
-
-
-def test_small_networks_for_depth_have_no_biases():
-    """Section 3 takes biases to be zero; every weight of the narrowing perceptron has fewer rows than columns."""
-    for name in ("mlp_6x128_unbiased", "mlp_narrowing"):
-        layers = [m for m in build(name).modules() if isinstance(m, nn.Linear)]
-        assert all(layer.bias is None for layer in layers)
-    assert all(layer.out_features < layer.in_features for layer in layers)
-    assert math.prod(build("resnet_20")(torch.rand(2, 1, 8, 8)).shape) == 20

@@ -16,9 +16,7 @@ from wnverify.experiments.listing import all_experiments
 from wnverify.experiments.networks.table import NETWORKS, build
 from wnverify.experiments.published.cwo_tables import TABLE1, TABLE2, TABLE3, TABLE4, Setting
 from wnverify.experiments.published.on_digits import CONVOLUTIONS
-from wnverify.experiments.statistics import least_pairs, paired, verdicts
 from wnverify.experiments.training.loop import applied, train
-from wnverify.finding import Verdict
 from wnverify.methods.application.selection import chosen
 from wnverify.methods.catalogue import find
 
@@ -142,21 +140,6 @@ def test_most_claims_have_printed_numbers():
     both = [e.paper for e, c in claims if numbers(e, c)]
     assert set(both) == {"cwo", "norm_loss", "dswn"}
     assert len(both) > len(claims) / 2
-
-
-@each
-def test_claims_can_be_decided_with_these_runs(experiment):
-    """The small scale has enough runs for the smallest possible p-value to pass Holm's correction."""
-    assert experiment.scales["small"].seeds >= least_pairs(max(1, len(experiment.expectations)))
-
-
-@pytest.mark.parametrize("claims", [1, 3, 5])
-def test_the_least_number_of_runs(claims):
-    """With the least number of pairs, all of one sign, a claim holds; with one less nothing is decided."""
-    for pairs, verdict in ((least_pairs(claims), Verdict.HOLDS), (least_pairs(claims) - 1, Verdict.UNDECIDED)):
-        seen = paired([0.0] * pairs, [1.0] * pairs)
-        even = paired([0.0] * pairs, [(-1.0) ** k for k in range(pairs)])
-        assert verdicts([seen, *[even] * (claims - 1)])[0] is verdict
 
 
 @pytest.mark.parametrize("data", ["CIFAR-10", "CIFAR-100"])

@@ -41,6 +41,7 @@ def test_every_limit_is_felt(name):
             key = (settings.network, settings.layers)
             sums[key] = sums.get(key) or largest_sum(settings, scale)
             assert settings.options["c"] < sums[key], row
+    assert sums
 
 
 @pytest.mark.parametrize("name", [name for name in EVERY if name.startswith("cwo.") and "table5" not in name])

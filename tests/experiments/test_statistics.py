@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from wnverify.experiments import statistics
-from wnverify.experiments.statistics import holm, interval, paired, verdicts
+from wnverify.experiments.statistics import holm, interval, least_pairs, paired, verdicts
 from wnverify.finding import Verdict
 
 
@@ -118,6 +118,15 @@ def test_clear_differences_are_decided():
 def test_few_runs_cannot_decide():
     """With five pairs the smallest p is 1/32: corrected for both directions nothing is decided."""
     assert verdicts([paired(np.zeros(5), np.ones(5))]) == [Verdict.UNDECIDED]
+
+
+@pytest.mark.parametrize("claims", [1, 3, 5])
+def test_the_least_number_of_runs(claims):
+    """With the least number of pairs, all of one sign, a claim holds; with one less nothing is decided."""
+    for pairs, verdict in ((least_pairs(claims), Verdict.HOLDS), (least_pairs(claims) - 1, Verdict.UNDECIDED)):
+        seen = paired([0.0] * pairs, [1.0] * pairs)
+        even = paired([0.0] * pairs, [(-1.0) ** k for k in range(pairs)])
+        assert verdicts([seen, *[even] * (claims - 1)])[0] is verdict
 
 
 def test_false_verdicts_are_rare():
