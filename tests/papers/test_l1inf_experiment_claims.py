@@ -11,7 +11,15 @@ from wnverify.experiments.data import synthetic
 from wnverify.experiments.published.l1inf_tables import TRAIN_SAMPLES
 from wnverify.oracles.ratio import Ratio, map_model
 from wnverify.papers import claims, ledger
-from wnverify.papers.l1inf import class_balance, regression_data, regression_scale, reruns, training
+from wnverify.papers.l1inf import (
+    class_balance,
+    regression,
+    regression_data,
+    regression_scale,
+    reruns,
+    theorem_matches,
+    training,
+)
 
 VERDICTS = {
     "L1-P-HYP": "refuted",
@@ -81,6 +89,20 @@ def test_each_reading_of_the_generator_has_a_correlation_of_its_own():
     for correlation, holding in ((Fraction(1, 2), 1), (Fraction(4, 5), 3)):
         verdicts = [reading["verdict"] for reading in claim.decide(correlation).readings]
         assert verdicts == ["holds" if number == holding else "refuted" for number in range(4)]
+
+
+def test_either_diagnostic_is_enough_for_multicollinearity():
+    """Coupled by 2/5 the inputs have an inflation factor of 6.1 and a condition index of 9: collinear by the first."""
+    finding = claims.get("L1-51-COV").decide(regression.Coupling(Fraction(2, 5), Fraction(1), Fraction(2, 5)), True)
+    assert [reading["verdict"] for reading in finding.readings] == ["holds", "holds"]
+
+
+def test_a_bound_that_falls_with_c_is_not_said_to_rise():
+    """Eqs. 3.1 and 3.2 rise with c; what falls, or rises only from another c on, does not pass for them."""
+    assert theorem_matches._rises_with_c(theorem_matches._theorem_2, 1)
+    assert theorem_matches._rises_with_c(theorem_matches._theorem_3, 1)
+    assert not theorem_matches._rises_with_c(lambda c: theorem_matches._theorem_2(1 / c), 1)
+    assert not theorem_matches._rises_with_c(lambda c: (c - 2) ** 2, 1)
 
 
 def test_no_row_of_table_1_is_one_that_theorem_2_bounds():

@@ -96,6 +96,13 @@ def test_theorem_2_needs_an_interval_of_length_1():
     assert "doubles" in finding.corrected
 
 
+def test_a_larger_right_side_holds_too():
+    """With its first term doubled, as signed losses need it, Theorem 2 holds, and without a further condition."""
+    claim = claims.get("L1-TH2")
+    finding = claim.decide(claims.get("L1-TH2-RANGE").corrected_formula, quick=True)
+    assert finding.verdict == "holds", finding.message
+
+
 def test_theorem_3_needs_a_hidden_layer_or_two_inputs():
     """The condition that Theorem 3 lacks is named, and δ → 1 is where one constant is not enough."""
     finding = decided("L1-TH3")

@@ -38,6 +38,11 @@ def algorithm1(layer: Layer, gradient: Layer, rate: Fraction, c: Fraction) -> La
     return tuple(projection(column, c) for column in descended(layer, gradient, rate))
 
 
+def without_bias(layer: Layer, gradient: Layer, rate: Fraction, c: Fraction) -> Layer:
+    """The same with the projection on the columns of Ṽ without their first entry."""
+    return tuple((v[0], *projection(v[1:], c)) for v in descended(layer, gradient, rate))
+
+
 def _first_column_alone(layer: Layer, gradient: Layer, rate: Fraction, c: Fraction) -> Layer:
     first, *others = descended(layer, gradient, rate)
     return (projection(first, c), *others)
@@ -69,9 +74,7 @@ RADII: Final = (Fraction(1, 3), Fraction(1), Fraction(4))
             algorithm2(v, c) for v in descended(layer, gradient, rate)
         ),
         "first column alone": _first_column_alone,
-        "bias left out": lambda layer, gradient, rate, c: tuple(
-            (v[0], *projection(v[1:], c)) for v in descended(layer, gradient, rate)
-        ),
+        "bias left out": without_bias,
         "rescaled": lambda layer, gradient, rate, c: tuple(_rescaled(v, c) for v in descended(layer, gradient, rate)),
         "step uphill": lambda layer, gradient, rate, c: algorithm1(layer, gradient, -rate, c),
     },

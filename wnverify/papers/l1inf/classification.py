@@ -21,6 +21,8 @@ from wnverify.papers.l1inf import class_balance
 NORMAL_QUANTILE: Final = 6.0
 """Standard errors allowed: a false alarm of 2·10⁻⁹ for one comparison."""
 DRAWS: Final = 20_000
+ROUNDED: Final = 0.0005
+"""How far an accuracy may be from the one that is printed in percent with one decimal."""
 
 
 @claim(
@@ -120,11 +122,13 @@ def class_shares(formula: Accuracies, quick: bool) -> Measured:
         witness = {"printed": f"{formula.constant} %", "share at α = 0, 2": [round(float(x), 3) for x in (low, high)]}
         parts = [Part("constant answer", [said("exact", met, note)], witness), *_above(formula, max(told, 1 - told))]
         readings.append(Reading(f"one α for all trials, {text}", parts))
+    share, by_alpha = class_balance.overall(synthetic.SPREADS["1/4 is the deviation"])
     return Measured(
         readings=readings,
-        message="With an α for each sample and 1/4 as the deviation the larger class has 71.7 % and the best rule "
-        "that knows α alone 89.9 %: there 71.6 is what a constant answer gets.  With one α for each trial a mean "
-        "constant accuracy of 50.0 would need even classes in all ten.",
+        message="With an α for each sample and 1/4 as the deviation the larger class has "
+        f"{100 * max(share, 1 - share):.1f} % and the best rule that knows α alone {100 * by_alpha:.1f} %: there 71.6 "
+        "is what a constant answer gets.  With one α for each trial a mean constant accuracy of 50.0 would need even "
+        "classes in all ten.",
         left_out=("the samples counted", "the α with even classes") if quick else (),
     )
 
@@ -138,7 +142,7 @@ def _above(formula: Accuracies, constant: float) -> list[Part]:
 
 
 def _share(told: float, share: float, error: float, how: str, route: str = "arithmetic") -> Evidence:
-    allowed = NORMAL_QUANTILE * error + 0.0005
+    allowed = NORMAL_QUANTILE * error + ROUNDED
     return by_ratio(
         route,
         min(abs(told - share), abs(told - 1 + share)) / allowed,

@@ -31,15 +31,13 @@ RIGHT: Final = Convolution(_norm, lambda kernels: Fraction(1))
 @claim(
     "L1-P-CNN",
     place="Sec. 3.3",
-    statement="A convolution is a sparse fully connected layer with equal weights: its columns have the L1 norm "
-    "of a kernel "
-    "(all input channels) and its bias, so that the results hold with ‖Ṽ_ℓ‖_{1,∞} = the largest of these; they do not "
-    "depend on the number of kernels, which is a part of the width.",
+    statement="A convolution is a sparse fully connected layer with equal weights: its columns have the L1 norm of a "
+    "kernel (all input channels) and its bias, so that the results hold with ‖Ṽ_ℓ‖_{1,∞} = the largest of these; they "
+    "do not depend on the number of kernels, which is a part of the width.",
     hypotheses=("convolutions, activations with σ(0) = 0, average pooling, full layers",),
-    reading="padding only shortens columns at the border, the others keep the kernel's norm.  Max pooling and "
-    "sums over "
-    "shortcuts are no coordinatewise activation: they are not in the class, and nothing is said of them.  The number "
-    "of kernels enters no bound, but may enter the norm that training finds.",
+    reading="padding only shortens columns at the border, the others keep the kernel's norm.  Max pooling and sums "
+    "over shortcuts are no coordinatewise activation: they are not in the class, and nothing is said of them.  The "
+    "number of kernels enters no bound, but may enter the norm that training finds.",
     formula=RIGHT,
     faults={
         "without the bias": RIGHT._replace(norm=lambda kernel, bias: _norm(kernel, Fraction(0))),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from wnverify.finding import Evidence, Json
 from wnverify.papers.claims import Measured, Part, claim, said
@@ -17,17 +17,19 @@ class Rescaling(NamedTuple):
     Hidden layer ℓ: weights times ``weight(t, ℓ)``, biases times ``bias(t, ℓ)``; output weights times ``output(t, k)``.
     """
 
-    weight: Callable[[Fraction, int], Fraction]
-    bias: Callable[[Fraction, int], Fraction]
-    output: Callable[[Fraction, int], Fraction]
+    weight: Callable[[Any, int], Any]
+    bias: Callable[[Any, int], Any]
+    output: Callable[[Any, int], Any]
 
 
 HOMOGENEOUS: Final = Rescaling(lambda t, _: t, lambda t, layer: t**layer, lambda t, k: t**-k)
+"""For ReLU the same function: the pre-activations of hidden layer ℓ are multiplied by t^ℓ > 0."""
 WIDTHS: Final = ((2, 2, 1), (2, 3, 2, 1), (3, 2, 2, 2, 2))
 T: Final = Fraction(1, 10)
 
 
-def rescaled(network: networks.Network, t: Fraction, by: Rescaling) -> networks.Network:
+def rescaled(network: networks.Network, t: Any, by: Rescaling = HOMOGENEOUS) -> networks.Network:
+    """``network`` with its entries times the factors of ``by``, in fractions or in symbols; the output bias stays."""
     *hidden, last = network
     k = len(hidden)
     layers = [

@@ -101,7 +101,7 @@ CIFAR: Final[Numbers] = {"zeros at 15": None, "zeros at 45": None, "gen at 15": 
     },
 )
 def cifar(formula: Numbers, quick: bool) -> Measured:
-    sparse, denser, low, high = formula.values()
+    sparse, denser, low, high = (formula[name] for name in CIFAR)
     zeros = None if sparse is None else sparse > 95
     fewer = None if sparse is None or denser is None else 20 <= sparse - denser <= 25
     doubled = None if low is None or high is None else 1.75 <= high / low <= 2.5

@@ -21,7 +21,7 @@ RHO: Final = 1
 
 
 def cube_regression() -> float:
-    """At least P(x ∈ [−1, 1]^1000) of Sec. 5.1: x_2, x_5, …, x_998 are independent N(0, 1.08), 333 of them."""
+    """A bound above P(x ∈ [−1, 1]^1000) in Sec. 5.1: x_2, x_5, …, x_998 are independent N(0, 1.08), 333 of them."""
     return math.erf(1 / math.sqrt(2 * 1.08)) ** 333
 
 
@@ -49,7 +49,7 @@ def classification_inputs(rng: Any) -> Any:
 
 
 class Inputs(NamedTuple):
-    """P(x ∈ cube) at most, and ``COUNT`` samples of x."""
+    """A bound above P(x ∈ cube), and ``COUNT`` samples of x."""
 
     inside: Callable[[], float]
     drawn: Callable[[Any], Any]

@@ -11,6 +11,7 @@ from typing import Any, Final
 from wnverify.finding import Evidence, Json
 from wnverify.papers.claims import Measured, Part, claim, said
 from wnverify.papers.l1inf import networks
+from wnverify.papers.l1inf.expressive_power import rescaled
 from wnverify.papers.l1inf.networks import Network
 
 PRINTED: Final[Mapping[str, bool]] = MappingProxyType(
@@ -20,16 +21,6 @@ PRINTED: Final[Mapping[str, bool]] = MappingProxyType(
 MEASURED: Final[Mapping[str, bool]] = MappingProxyType(
     {"S_c, ReLU": False, "S_c, tanh": True, "zeros in hidden layers, ReLU": False}
 )
-
-
-def rescaled(network: Network, t: Any) -> Network:
-    """Hidden layer ℓ with bias × t^ℓ and weights × t, the output weights × t^{−k}: for ReLU the same function."""
-    k = len(network) - 1
-    hidden = [
-        tuple((column[0] * t**level, *(w * t for w in column[1:])) for column in layer)
-        for level, layer in enumerate(network[:-1], start=1)
-    ]
-    return (*hidden, tuple((column[0], *(w / t**k for w in column[1:])) for column in network[-1]))
 
 
 def fitted(network: Network, c: Fraction) -> Network:

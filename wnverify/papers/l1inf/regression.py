@@ -88,10 +88,12 @@ def multicollinearity(formula: Coupling, quick: bool) -> Measured:
         "condition index": index,
     }
     singular = [abs(complex(b + (a + c) * math.cos(w), (a - c) * math.sin(w))) for w in (0, math.pi / 2, math.pi)]
-    bound = max(singular) / min(singular)
+    # The least and the largest singular value bound λ(Σ), and with it the diagonal of Σ^{-1}, but for the row of x_1.
+    bound, inflated = max(singular) / min(singular), float(diagonals[0]) / min(singular) ** 2
+    small = bound < CONDITION_INDEX and inflated < INFLATION
     diagnosed = [
         said("arithmetic", inflation >= INFLATION or index >= CONDITION_INDEX, f"of {size} inputs, in float64"),
-        said("symbolic", None if bound >= CONDITION_INDEX else False, f"index ≤ {bound:.4g}, the range of |Â(ω)|"),
+        said("symbolic", False if small else None, f"index ≤ {bound:.4g}, inflation ≤ {inflated:.4g} for all but x_1"),
     ]
     correlated = said("exact", any(diagonals[1:]), "the covariances of neighbours in fractions", power=0.0)
     return Measured(

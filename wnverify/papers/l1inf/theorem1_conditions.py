@@ -128,7 +128,7 @@ def role_of_the_cube(formula: Callable[[float], float], quick: bool) -> Measured
             if quotient(complexity, at) > worst:
                 worst = quotient(complexity, at)
                 witness = {"B": B, "k": k, "c": 1, "o": 1, "X": scaled.tolist(), "complexity": complexity, name: at}
-    below = quotient(float(np.array([[5.0]]).max()), value(first, 0, 1.0))
+    beyond = quotient(5.0, value(first, 0, 1.0))
     note = f"|x| ≤ 100, k ≤ 1; the largest is {worst:.3f} of the bound"
     return Measured(
         parts=[
@@ -138,8 +138,8 @@ def role_of_the_cube(formula: Callable[[float], float], quick: bool) -> Measured
                 [
                     said(
                         "exact",
-                        below > 1,
-                        f"k = 0, n = 1, x = 5: R̂_S = 5 o is {below:.3f} of the first bound",
+                        beyond > 1,
+                        f"k = 0, n = 1, x = 5: R̂_S = 5 o is {beyond:.3f} of the first bound",
                         power=0.0,
                     )
                 ],

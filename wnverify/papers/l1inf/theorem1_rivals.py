@@ -66,13 +66,13 @@ def larger_by_two_to_the_depth(formula: Factor, quick: bool) -> Measured:
 
     rounding = map_model("float64", 64).relative
     rates = (1.0, 2.0, 0.25, 0.75)
-    lowest, witness, laboratory, least = math.inf, None, math.inf, 0.0
+    lowest, witness, laboratory, with_root_2 = math.inf, None, math.inf, 0.0
     for c_rho, k, m1 in itertools.product(rates, DEPTHS, INPUTS):
         found = earlier(k, m1, c_rho) / theorem1(k, m1, c_rho)
         again = ratio_to_theorem1(neyshabur, (k,), c_rho, m1)[0]
         claimed = formula(k, m1, c_rho)
         lowest, laboratory = (min(best, each / claimed) for best, each in ((lowest, found), (laboratory, again)))
-        least = max(least, ratio_to_theorem1(peeling, (k,), c_rho, m1)[0] / 2**k)
+        with_root_2 = max(with_root_2, ratio_to_theorem1(peeling, (k,), c_rho, m1)[0] / 2**k)
         if witness is None and found < claimed * (1 - rounding) and k:
             witness = {"k": k, "m1": m1, "c rho": c_rho, "unit": "o / sqrt(n)"}
             witness |= {"Neyshabur et al.": earlier(k, m1, c_rho), "Theorem 1": theorem1(k, m1, c_rho)}
@@ -94,7 +94,7 @@ def larger_by_two_to_the_depth(formula: Factor, quick: bool) -> Measured:
                 witness,
             )
         ],
-        message=f"With the constant √2 for 2 in the earlier bound the quotient is at most {least:.3f} × 2^k.",
+        message=f"With the constant √2 for 2 in the earlier bound the quotient is at most {with_root_2:.3f} × 2^k.",
     )
 
 

@@ -99,9 +99,10 @@ def _wide_two_hidden() -> Fraction:
 def _narrow_two_hidden(gap: float = 1 / 32) -> float:
     """An upper bound on sup |Σ ε_i f(x_i)| with one unit in the first layer, c = o = 1.
 
-    A unit of the second layer is max(γ + δ max(α + β x, 0), 0), both columns on the boundary of their L1 balls as it is
-    positively homogeneous in each; the signs of δ and β are tried, α and γ are in [−1, 1].  The sum is Lipschitz in
-    each of the two with constant 2 Σ |weights|.  The output bias gives |Σ ε_i| = 0.
+    A unit of the second layer is max(γ + δ max(α + β x, 0), 0).  Both columns may be taken of L1 norm 1: (α, β)/s and
+    s δ give the same unit where ‖(α, β)‖₁ = s < 1, and the unit is homogeneous in (γ, δ).  The signs of δ and β are
+    tried, α and γ are in [−1, 1].  The sum is Lipschitz in each of the two with constant 2 Σ |weights|.  The output
+    bias gives |Σ ε_i| = 0.
     """
     import numpy as np
 

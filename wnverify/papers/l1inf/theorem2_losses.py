@@ -28,9 +28,8 @@ def _absolute(f: Any, y: Any, minimum: Any) -> Any:
     "L1-REM3-S",
     place="Remark 3",
     statement="L_S(f, y) = min(((y − f)/2)², 1) is 1-Lipschitz in f and |L_S| ≤ 1.",
-    reading="its slope |y − f|/2 is at most 1 where the square is below 1, |y − f| ≤ 2; its values are in [0, 1], "
-    "so that "
-    "Theorem 2 applies as printed.  The constant 1 is attained at |y − f| = 2.",
+    reading="its slope |y − f|/2 is at most 1 where the square is below 1, |y − f| ≤ 2; its values are in [0, 1], so "
+    "that Theorem 2 applies as printed.  The constant 1 is attained at |y − f| = 2.",
     formula=_squared,
     faults={
         "not truncated": lambda f, y, minimum: ((y - f) / 2) ** 2,
@@ -112,9 +111,8 @@ def _searched(formula: Loss, reach: int) -> tuple[str, Json, Json]:
 @claim(
     "L1-REM4",
     place="Remark 4",
-    statement="If L is B0-Lipschitz in f and |L| ≤ B0, then L/B0 meets (A3), and |E_L − Ê_L| is at most B0 times "
-    "the bound "
-    "of Theorem 2.",
+    statement="If L is B0-Lipschitz in f and |L| ≤ B0, then L/B0 meets (A3), and |E_L − Ê_L| is at most B0 times the "
+    "bound of Theorem 2.",
     hypotheses=("B0 > 0 is known before the sample is seen", "Theorem 2 as it holds for L/B0"),
     reading="the reduction.  It inherits the condition of Theorem 2: for losses of both signs the first term doubles "
     "(L1-TH2-RANGE), for 0 ≤ L ≤ B0 it stands.",

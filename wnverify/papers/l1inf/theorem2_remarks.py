@@ -37,16 +37,14 @@ RIGHT: Final = PRINTED._replace(first=first)
 @claim(
     "L1-REM2",
     place="Remark 2",
-    statement="The bound of Theorem 2 is √(log(2/δ) + 2 log(‖T‖_1 + 2))/2n plus the second term of eq. 3.1; both "
-    "are of order "
-    "n^{-1/2}, the first of order √log(1/δ), the second of order √k (cρ)^k and √log m1.",
+    statement="The bound of Theorem 2 is √(log(2/δ) + 2 log(‖T‖_1 + 2))/2n plus the second term of eq. 3.1; both are "
+    "of order n^{-1/2}, the first of order √log(1/δ), the second of order √k (cρ)^k and √log m1.",
     hypotheses=("cρ ≥ 1",),
     reading="2n stands outside the root, as it is printed; eq. 3.1 has it inside.  Orders: the quotient tends to a "
     "positive number as n, 1/δ, k or m1 grows.",
     formula=PRINTED,
-    corrected="The first term is √((log(2/δ) + 2 log(‖T_{k+1}‖_1 + 2))/(2n)), of order n^{-1/2}, as eq. 3.1 has "
-    "it; the "
-    "printed one is of order 1/n.",
+    corrected="The first term is √((log(2/δ) + 2 log(‖T_{k+1}‖_1 + 2))/(2n)), of order n^{-1/2}, as eq. 3.1 has it; "
+    "the printed one is of order 1/n.",
     corrected_formula=RIGHT,
     faults={
         "√n outside alone": RIGHT._replace(first=lambda *a: first(*a) / a[7](a[0])),
@@ -59,10 +57,7 @@ RIGHT: Final = PRINTED._replace(first=first)
 )
 def remark2(formula: Remark, quick: bool) -> Measured:
     given = (100, 1, 0, Fraction(1), Fraction(0), Fraction(1, 2))
-    witness: Json = right_side.shown(given)
-    figures = _figures(formula, given)
-    assert isinstance(witness, dict)
-    witness |= figures
+    witness: Json = {**right_side.shown(given), **_figures(formula, given)}
     return Measured(
         parts=[
             Part(f"order in {name}", [_limit(name, formula), _growth(name, formula)], {"order in": name})
@@ -143,7 +138,7 @@ def _towards(name: str, x: Any) -> tuple[Any, Any]:
 
 
 def _growth(name: str, formula: Remark) -> Evidence:
-    """The quotient at x = 2^40 and 2^80 (k: 2^10 and 2^20) in balls: of the same order, it changes by less than 1/5."""
+    """The quotient at x = 2^400 and 2^800 (k: 2^10 and 2^20) in balls: of that order, it changes by less than 1/5."""
     import flint
 
     low, high = (10, 20) if name == "k" else (400, 800)

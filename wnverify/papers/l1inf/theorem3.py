@@ -52,9 +52,8 @@ FAULTS: Final[dict[str, Order]] = {
     "C (cρ)^k/√n ‖T‖_{1,∞} [√log(1/δ) + ‖T‖_{1,1}/‖T‖_{1,∞} √m2 (√k + √log m1)] for the cross-entropy, T = T_{k+1}.",
     hypotheses=("(B1), (B2), cρ ≥ 1, δ ∈ (0, 1)", "T_{k+1} ≠ 0, or the quotient multiplied out", "Theorem 1"),
     reading="O: one constant for all n, m1, k, widths, c, m2, T and δ; it is left open, so that no number follows from "
-    "eq. 3.2.  With output limits o_j chosen beforehand |E − Ê| ≤ B √(log(2/δ)/(2n)) + 4 Σ_j R(o_j), B ≤ 4 (cρ)^k "
-    "max o_j, is "
-    "proved here, without √m2; for all T at once see ``theorem3_steps``.",
+    "eq. 3.2.  With output limits o_j chosen beforehand |E − Ê| ≤ B √(log(2/δ)/(2n)) + 4 Σ_j R(o_j), B ≤ 4 (cρ)^k max "
+    "o_j, is proved here, without √m2; for all T at once see wnverify/papers/l1inf/theorem3_steps.py.",
     formula=printed,
     corrected="√(k + 1) + √log(2 m1) in place of √k + √log m1 (L1-TH3-EDGE).",
     faults=FAULTS,
@@ -75,7 +74,8 @@ def theorem3(formula: Order, quick: bool) -> Measured:
         parts=parts,
         conditions=[Condition(PLACE, [route], witness)],
         message="Measured: the bound at fixed output norms, the steps, and deviations that are met; that one constant "
-        "serves all T at once is the argument in ``theorem3_steps``, of which the scales are measured.",
+        "serves all T at once is the argument at the head of wnverify/papers/l1inf/theorem3_steps.py, of which the "
+        "scales are measured.",
         left_out=("all T at once", "cρ = 3/2") if quick else (),
     )
 
@@ -85,10 +85,9 @@ def theorem3(formula: Order, quick: bool) -> Measured:
     place="Thm 3",
     statement="Theorem 3 includes its boundary: k = 0, m1 = 1, δ near 1, T_{k+1} = 0.",
     hypotheses=("(B1), (B2), cρ ≥ 1, δ ∈ (0, 1)",),
-    reading="one constant for all sizes that (B2) allows.  At k = 0, m1 = 1 the second term is 0 and the first "
-    "tends to 0 "
-    "with δ → 1, while |E − Ê| does not; nor does the first grow with m2.  At T = 0 the quotient is 0/0; the loss is "
-    "log m2 there and |E − Ê| = 0.",
+    reading="one constant for all sizes that (B2) allows.  At k = 0, m1 = 1 the second term is 0 and the first tends "
+    "to 0 with δ → 1, while |E − Ê| does not; nor does the first grow with m2.  At T = 0 the quotient is 0/0; the loss "
+    "is log m2 there and |E − Ê| = 0.",
     formula=printed,
     corrected="|E − Ê| ≤ C (cρ)^k/√n [‖T‖_{1,∞} √log(1/δ) + ‖T‖_{1,1} √m2 (√(k + 1) + √log(2 m1))], without a "
     "quotient.",

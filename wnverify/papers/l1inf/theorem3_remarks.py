@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
@@ -20,8 +21,7 @@ Range = Callable[[Any, int, Any], Any]
     "L1-REM5-RANGE",
     place="Remark 5",
     statement="The largest |f(x)[j]| over x ∈ [−1, 1]^{m1} and the networks with ‖T_ℓ‖_{1,∞} ≤ c and a given "
-    "‖T_{k+1}‖_{1,∞} "
-    "is at most (cρ)^k ‖T_{k+1}‖_{1,∞}, and equal to it for ReLU.",
+    "‖T_{k+1}‖_{1,∞} is at most (cρ)^k ‖T_{k+1}‖_{1,∞}, and equal to it for ReLU.",
     hypotheses=("cρ ≥ 1", "σ(0) = 0, ρ-Lipschitz"),
     reading="'reflects': an upper bound for every network, attained in the class; a single network may stay below (all "
     "output weight on the bias, tanh).  For cρ < 1 the range is ‖T_{k+1}‖_{1,∞}, by the output bias.",
@@ -107,11 +107,9 @@ def _to_norm(column: Sequence[Fraction], c: Fraction) -> tuple[Fraction, ...]:
     place="Remark 5",
     statement="For cρ < 1 the bound depends on r = cρ by O((1 − r^{k+1})/(1 − r)).",
     hypotheses=("0 < cρ < 1", "Theorem 1's first bound"),
-    reading="the proof is in the supplement; from Theorem 1's first bound, whose dependence on r is Σ_{ℓ≤k} r^ℓ + "
-    "r^k beside "
-    "√(k+1) and r^k beside √log(2 m1), and from the range of f, ‖T‖_{1,∞} without a power of r.  √k stands apart, "
-    "as in "
-    "Remark 1; for fixed k alone the factor lies between 1 and k + 1.",
+    reading="the proof is in the supplement; from Theorem 1's first bound, whose dependence on r is Σ_{ℓ≤k} r^ℓ + r^k "
+    "beside √(k+1) and r^k beside √log(2 m1), and from the range of f, ‖T‖_{1,∞} without a power of r.  √k stands "
+    "apart, as in Remark 1; for fixed k alone the factor lies between 1 and k + 1.",
     formula=lambda r, k: (1 - r ** (k + 1)) / (1 - r),
     faults={
         "the power alone": lambda r, k: r**k,
@@ -139,7 +137,7 @@ def _geometric(formula: Callable[[Any, int], Any]) -> Evidence:
 
 
 def _dominated(formula: Callable[[Any, int], Any]) -> tuple[Evidence, Json]:
-    """The same at rational r, for k to 200, in balls (exact but for roots)."""
+    """The same at rational r, for k to 200, in balls."""
     import flint
 
     with flint.ctx.workprec(right_side.PRECISION):
@@ -156,8 +154,6 @@ def _dominated(formula: Callable[[Any, int], Any]) -> tuple[Evidence, Json]:
 
 def _bounds_in_floats(formula: Callable[[Any, int], Any]) -> Evidence:
     """The lab's Theorem 1 at 20 depths: at most √(k+1) times 2 √log 16 + √(2 log(2 m1)) formulas, over √n."""
-    import math
-
     from wnverify.theory.bounds import theorem1_first
     from wnverify.theory.network import NetworkClass
 

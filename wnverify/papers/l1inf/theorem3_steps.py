@@ -47,7 +47,7 @@ def steps() -> list[Part]:
 
 
 def _range_in_balls() -> Evidence:
-    """|L_C − log m2| ≤ 2F at corners |z_j| = F, with the ends of the exact range attained, in balls."""
+    """|L_C − log m2| ≤ 2F at all corners |z_j| = F, in balls; L_C is monotone in each z_j, so extreme at a corner."""
     import flint
 
     fine = True

@@ -11,14 +11,10 @@ from wnverify.experiments.published.l1inf_tables import NO_LIMIT, TABLE_1
 from wnverify.finding import Evidence, Json, seed_of
 from wnverify.papers.claims import Condition, Measured, Part, Reading, claim, said
 from wnverify.papers.l1inf import networks
-from wnverify.papers.l1inf.algorithm1 import Step, algorithm1, descended
+from wnverify.papers.l1inf.algorithm1 import Step, algorithm1, descended, without_bias
 from wnverify.papers.l1inf.exact_projection import projection, vector
-from wnverify.papers.l1inf.networks import Layer, Network
+from wnverify.papers.l1inf.networks import Network
 from wnverify.papers.l1inf.tables import number
-
-
-def _without_bias(layer: Layer, gradient: Layer, rate: Fraction, c: Fraction) -> Layer:
-    return tuple((v[0], *projection(v[1:], c)) for v in descended(layer, gradient, rate))
 
 
 @claim(
@@ -44,7 +40,7 @@ def _without_bias(layer: Layer, gradient: Layer, rate: Fraction, c: Fraction) ->
 )
 def reaches_the_output(formula: Step, quick: bool) -> Measured:
     inside, witness = _in_the_class(formula, 3 if quick else 8)
-    outside, _ = _in_the_class(_without_bias, 3)
+    outside, _ = _in_the_class(without_bias, 3)
     apart, other = _not_in_the_class()
     uniform = said("reading", True, "for all f in S_c: then also for one that was picked after the sample was seen")
     return Measured(
@@ -79,7 +75,7 @@ def _not_in_the_class() -> tuple[Evidence, Json]:
     """
     import flint
 
-    kept = _without_bias((vector(1, 1),), (vector(0, 0),), Fraction(1), Fraction(1)) == (vector(1, 1),)
+    kept = without_bias((vector(1, 1),), (vector(0, 0),), Fraction(1), Fraction(1)) == (vector(1, 1),)
     low, middle, high = (flint.arb(x).tanh() for x in (1, 1.5, 2))
     found, least = (high - middle) / (middle - low), 1 / flint.arb(1).cosh()
     figures: dict[str, Json] = {"R(f)": round(float(found.mid()), 4), "least R in S_1": round(float(least.mid()), 4)}
