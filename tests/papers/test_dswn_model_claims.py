@@ -10,7 +10,7 @@ from claim_cases import decided, decided_again, faults_of, record, witnessed
 from wnverify.methods.orthogonal_weight_normalization import reference
 from wnverify.oracles.ratio import map_model
 from wnverify.papers import claims, ledger
-from wnverify.papers.dswn import contributions, model_points
+from wnverify.papers.dswn import contributions, feasibility, model_points
 
 VERDICTS = {
     "DSWN-ABS-PARAM": "refuted",
@@ -140,6 +140,13 @@ def test_witnesses_of_the_network_are_the_layers_of_the_paper():
         ["PIE, hidden to hidden, sec. 4.2.1", "VGG, first 3×3 convolution on 3 channels"]
     )
     assert (finding.witness["rank of V_C"], finding.witness["rank needed"]) == (127, 128)
+
+
+def test_whether_a_matrix_is_p_v_c_is_asked_of_that_matrix():
+    """A matrix whose rows leave the span of the rows of V_C is no P V_C, whatever the rank of V_C."""
+    X = model_points.matrix([[1, -1, 0]])
+    assert feasibility._is_p_times(np.array([[1.0, -1.0, 0.0]]) / np.sqrt(2), X)
+    assert not feasibility._is_p_times(np.array([[1.0, 1.0, -2.0]]) / np.sqrt(6), X)
 
 
 def test_quick_mode_says_what_it_left_out():

@@ -196,15 +196,15 @@ ALGORITHM_2: Final = Backward(("∂L/∂W", "∂L/∂b", "∂L/∂V"), ("V",))
     corrected_formula=Backward((*ALGORITHM_2.computes, BELOW), ("V", "b")),
 )
 def backward(formula: Backward, quick: bool) -> Measured:
-    known = [name for name in TRAINED if name not in formula.updates or f"∂L/∂{name}" not in formula.computes]
+    left = [name for name in TRAINED if name not in formula.updates or f"∂L/∂{name}" not in formula.computes]
     listed = said(
-        "exact", not known, f"initialised: {', '.join(TRAINED)}; updated: {', '.join(formula.updates)}", power=0.0
+        "exact", not left, f"initialised: {', '.join(TRAINED)}; updated: {', '.join(formula.updates)}", power=0.0
     )
-    witness: Json = {"never updated with its gradient": known[0]} if known else None
+    witness: Json = {"never updated with its gradient": left[0]} if left else None
     below = BELOW in formula.computes
     return Measured(
         parts=[
-            Part("every trained quantity is updated", [listed, *_on_a_constant_input(formula)], witness),
+            Part("every trained quantity is updated", [listed, _on_a_constant_input(formula)], witness),
             Part(
                 "every layer has its ∂L/∂A",
                 [said("exact", below, f"computed: {', '.join(formula.computes)}", power=0.0), _two_layers(formula)],
@@ -215,7 +215,7 @@ def backward(formula: Backward, quick: bool) -> Measured:
     )
 
 
-def _on_a_constant_input(formula: Backward) -> list[Evidence]:
+def _on_a_constant_input(formula: Backward) -> Evidence:
     """One layer, G = I, L = ½ ‖W x + b − t‖²: b must reach t for x = 1 (W x = 0), and V must move for another x."""
     import numpy as np
 
@@ -234,7 +234,7 @@ def _on_a_constant_input(formula: Backward) -> list[Evidence]:
     other = np.array([[1], [0], [0], [0]], dtype=object)
     slope = truth.gradient(p.but(A=(p.W @ other - target) @ other.T))
     moved = trained or not slope.any()
-    return [said("exact", bool(losses[1] < losses[0]) and moved, f"L = {losses[0]}, then {losses[1]}", power=0.0)]
+    return said("exact", bool(losses[1] < losses[0]) and moved, f"L = {losses[0]}, then {losses[1]}", power=0.0)
 
 
 def _two_layers(formula: Backward) -> Evidence:

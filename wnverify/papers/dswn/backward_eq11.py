@@ -154,7 +154,7 @@ def _only_the_diagonal(formula: Line) -> Condition:
 
     p = chain.points(True)[0]
     turned = p.but(D=p.eye, V_C=p.D.T @ p.V_C, A=p.D.T @ p.A, phi=p.D.T @ p.phi, W=p.D.T @ p.W)
-    free = truth.sigma_gradient(turned)  # L(D Λ^{-1/2} Dᵀ X) with Λ full, D turned away
+    full = truth.sigma_gradient(turned)  # L(D Λ^{-1/2} Dᵀ X) with Λ full, D turned away
     claimed = formula(p)
     off = ~np.eye(len(p.D), dtype=bool)
     return Condition(
@@ -163,12 +163,12 @@ def _only_the_diagonal(formula: Line) -> Condition:
             said("exact", not (claimed[off] != 0).any(), "entries off the diagonal of a diagonal Λ are 0", power=0.0),
             said(
                 "exact",
-                not (chain.symmetric(claimed)[off] != free[off]).any(),
+                not (chain.symmetric(claimed)[off] != full[off]).any(),
                 "or the derivative for a full symmetric Λ",
                 power=0.0,
             ),
         ],
-        truth.witness(p, "∂L/∂Λ (true: for a full symmetric Λ)", claimed, free),
+        truth.witness(p, "∂L/∂Λ (true: for a full symmetric Λ)", claimed, full),
     )
 
 

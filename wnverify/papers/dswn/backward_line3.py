@@ -65,7 +65,7 @@ def by_the_proxy(formula: VLine, quick: bool) -> Measured:
         yield "∂L/∂V", chain.chain(p, formula), truth.gradient(p)
 
     exact, witness = truth.by_exact(chain.points(quick), sides, "dL along every entry of V, no eigenvectors")
-    evidence: list[Evidence] = [_linein_symbols(formula), exact]
+    evidence: list[Evidence] = [_line_in_symbols(formula), exact]
     if not quick:
         evidence += further(lambda p: chain.chain(p, formula), OWN, "full", False)[0]
     left_out = ("series in balls, differences, reverse and forward mode", *LEFT_OUT) if quick else ()
@@ -91,7 +91,7 @@ def further(
     ], witness
 
 
-def _linein_symbols(formula: VLine) -> Evidence:
+def _line_in_symbols(formula: VLine) -> Evidence:
     """Line 3 with the true ∂L/∂c, against SymPy's derivative of L̃(V, c(V))."""
     p, S, _, loss = in_symbols(False)
     first, second = chain.line_c(p, S)

@@ -22,7 +22,7 @@ Inner = Callable[[Point], Any]
 
 class Side(NamedTuple):
     """⟨∂L/∂V, V_C⟩ by method, from the point as the method sees it; ∂L/∂V 1 for all of them; and for the three readings
-    of line 3 whether both hold there with G = I."""
+    of line 3 whether each holds there, for G = I and for a diagonal G."""
 
     inner: Mapping[str, Inner]
     row_sum: Inner
@@ -110,16 +110,16 @@ def _in_balls(name: str, formula: Side, quick: bool) -> Evidence:
 
 
 def _of_printed(formula: Side) -> Iterator[Part]:
-    p = chain.points(True)[0]
     for text, expected in formula.printed.items():
-        G = LINE_3[text](p)
-        seen = (not (G @ p.one != 0).any(), (G * p.V_C).sum() == 0)
-        note = f"row sums 0: {seen[0]}, inner product 0: {seen[1]}"
-        yield Part(
-            text,
-            [said("exact", seen == expected, note, power=0.0)],
-            truth.witness(p, "∂L/∂V 1", G @ p.one, truth.gradient(p) @ p.one),
-        )
+        for p in chain.points(True)[:2]:
+            G = LINE_3[text](p)
+            seen = (not (G @ p.one != 0).any(), (G * p.V_C).sum() == 0)
+            note = f"row sums 0: {seen[0]}, inner product 0: {seen[1]}"
+            yield Part(
+                f"{text}, G {p.kind}",
+                [said("exact", seen == expected, note, power=0.0)],
+                truth.witness(p, "∂L/∂V 1", G @ p.one, truth.gradient(p) @ p.one),
+            )
     one = chain.point("n = 1", (3,))
     constant = (mended(see_neuron(one)) * one.V_C).sum()
     yield Part(

@@ -20,6 +20,7 @@ from wnverify.papers.dswn.backward_line3 import OWN
 from wnverify.papers.dswn.backward_methods import SMOOTH, mended
 from wnverify.papers.dswn.backward_properties import cell
 from wnverify.papers.dswn.backward_structured import neuron_push, see_neuron, through_g
+from wnverify.papers.dswn.model_points import determinant
 
 Chain = Callable[[Point], Any]
 SENSITIVE: Final = "G stands in the gradient: another G gives another ∂L/∂V"
@@ -34,7 +35,9 @@ CARRIED: Final = "the gradient carries how the structure G depends on V"
     reading="of DSWN-NM, the only method with a G (DSWN-SM has none, eq. 8 giving no d × d matrix).",
     formula={SENSITIVE: lambda p: chain.chain(p, chain.line_v), CARRIED: lambda p: chain.chain(p, chain.line_v)},
     faults={
-        "a gradient without G": dict.fromkeys((SENSITIVE, CARRIED), lambda p: mended(p.but(G_inv=p.G_inv**0, W=p.phi))),
+        "a gradient without G": dict.fromkeys(
+            (SENSITIVE, CARRIED), lambda p: mended(p.but(G_inv=chain.diagonal([1] * p.d), W=p.phi))
+        ),
         "only the constant part": {CARRIED: mended},
     },
 )
@@ -62,7 +65,7 @@ def structure(formula: Mapping[str, Chain], quick: bool) -> Measured:
 
 
 def _proof_of_g(gradient: Chain) -> Evidence:
-    """Whether ∂/∂g of ⟨·, V_C⟩-free entries vanishes: one row, G^{-1} = diag(g, 1), all free."""
+    """Whether an entry of the gradient varies with g: one row, G^{-1} = diag(g, 1, 1, 1); A, g and ‖V_C‖ free."""
     import numpy as np
 
     A, (g, s) = free("a:4", "g:2")
@@ -138,16 +141,6 @@ def descent(formula: Chain, quick: bool) -> Measured:
 
 def _positive_semidefinite(M: Any) -> bool:
     """All principal minors ≥ 0, for up to three rows in exact numbers."""
-
-    def determinant(T: Any) -> Any:
-        if len(T) == 1:
-            return T[0, 0]
-        rest = range(1, len(T))
-        return sum(
-            (-1) ** j * T[0, j] * determinant(T[list(rest)][:, [k for k in range(len(T)) if k != j]])
-            for j in range(len(T))
-        )
-
     sizes = range(1, len(M) + 1)
     chosen = (list(rows) for size in sizes for rows in itertools.combinations(range(len(M)), size))
     return all(determinant(M[rows][:, rows]) >= 0 for rows in chosen)

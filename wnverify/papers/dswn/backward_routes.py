@@ -19,6 +19,7 @@ from wnverify.oracles.ratio import REFUTES_FROM, map_model
 from wnverify.papers.claims import by_ratio, said
 from wnverify.papers.dswn import backward_chain as chain
 from wnverify.papers.dswn.backward_chain import Point
+from wnverify.papers.dswn.model_points import balls
 
 BITS: Final = 256
 WIDEST: Final = 1e-40
@@ -88,16 +89,6 @@ def at_precision() -> Any:
     return precision(BITS)
 
 
-def to_balls(M: Any) -> Any:
-    import flint
-    import numpy as np
-
-    def ball(x: Any) -> Any:
-        return flint.arb(flint.fmpq(Fraction(x).numerator, Fraction(x).denominator))
-
-    return np.vectorize(ball, otypes=[object])(M)
-
-
 _V: Final = (
     ("n = 2, d = 3", ((1, 2, 6), (0, 3, -1))),
     ("rows nearly parallel", ((1, 2, 4, 0), (1, 2, 4, 1))),
@@ -110,13 +101,12 @@ _BEND: Final = ((0, 1, 2, -1), (1, 3, 0, 1))
 @functools.cache
 def ball_points(kind: str, quick: bool) -> tuple[Point, ...]:
     """n = 2, V of integers, the loss Σ C W + Q W² / 2; D and Λ by the formulas for two rows, in balls."""
-    import flint
     import numpy as np
 
     found = []
     with at_precision():
         for name, rows in _V[:1] if quick else _V:
-            V, d = to_balls(rows), len(rows[0])
+            V, d = balls(rows), len(rows[0])
             X = V - V.sum(axis=1, keepdims=True) / d
             (a, b), (_, e) = X @ X.T
             apart = (((a - e) / 2) ** 2 + b * b).sqrt()
@@ -124,13 +114,12 @@ def ball_points(kind: str, quick: bool) -> tuple[Point, ...]:
             length = (b * b + (high - a) ** 2).sqrt()
             u, v = b / length, (high - a) / length
             D = np.array([[u, -v], [v, u]], dtype=object)
-            C, Q = (to_balls([row[:d] for row in table]) for table in (_SLOPE, _BEND))
-            G_inv = to_balls([row[:d] for row in chain.GS[kind][:d]])
-            G_inv = to_balls(np.eye(d)) if kind == "identity" else G_inv
+            C, Q = (balls([row[:d] for row in table]) for table in (_SLOPE, _BEND))
+            G_inv = balls([row[:d] for row in chain.GS[kind][:d]])
+            G_inv = balls(np.eye(d)) if kind == "identity" else G_inv
             roots = [high.sqrt(), low.sqrt()]
             p = chain.from_parts(f"{name}, G {kind}", kind, V, X, D, roots, G_inv, lambda W, C=C, Q=Q: C + Q * W)
             found.append(p)
-    assert all(isinstance(p.A[0, 0], flint.arb) for p in found)
     return tuple(found)
 
 
@@ -169,7 +158,7 @@ def by_series(formula: Formula, method: Method, kind: str, quick: bool) -> tuple
     with at_precision():
         for p in ball_points(kind, quick):
             n, d = p.V.shape
-            C, Q = (to_balls([row[:d] for row in table]) for table in (_SLOPE, _BEND))
+            C, Q = (balls([row[:d] for row in table]) for table in (_SLOPE, _BEND))
             W = method.finish(p.phi, p.V_C, p.G_inv, ring)
             seen = method.see(p.but(W=W, A=C + Q * W))
             scale = float(abs(sum((seen.A * seen.A).reshape(-1))).sqrt().upper()) / float(p.half.diagonal()[1])
@@ -209,9 +198,9 @@ def _quotient(method: Method, exact: Point) -> tuple[Any, Any, Any]:
     """(E, h, (L(V + h E) − L(V − h E)) / 2 h) for L = ⟨A, W⟩ and an E of integers."""
     import flint
 
-    p = exact.mapped(to_balls)
+    p = exact.mapped(balls)
     n, d = p.V.shape
-    E = to_balls([[(i + 2 * j) % 5 - 1 for j in range(d)] for i in range(n)])
+    E = balls([[(i + 2 * j) % 5 - 1 for j in range(d)] for i in range(n)])
     h = flint.arb(2) ** -STEP_BITS
     return E, h, (loss_in_balls(p, method, p.V + h * E) - loss_in_balls(p, method, p.V - h * E)) / (2 * h)
 
@@ -221,7 +210,7 @@ def by_differences(formula: Formula, method: Method, chosen: Sequence[Point]) ->
     worst, floor = 0.0, math.inf
     with at_precision():
         for exact in chosen:
-            p = exact.mapped(to_balls)
+            p = exact.mapped(balls)
             E, h, quotient = _quotient(method, exact)
             lowest = float(min(exact.half.diagonal()))
             seen = method.see(p.but(W=method.finish(p.phi, p.V_C, p.G_inv, of_objects())))
@@ -247,7 +236,7 @@ def by_step(direction: Formula, method: Method, chosen: Sequence[Point]) -> Evid
     count, holds = 0, True
     with at_precision():
         for exact in chosen:
-            p = exact.mapped(to_balls)
+            p = exact.mapped(balls)
             along = direction(p)
             length = _norm(along)
             if length > 1e-60:  # a gradient of 0 comes out as a ball around 0

@@ -26,17 +26,13 @@ from wnverify.papers.dswn.backward_methods import (
     only,
     points,
 )
+from wnverify.papers.dswn.model_points import rational_root
 
 
 def _root(x: Any) -> Any:
     if isinstance(x, float):
         return math.sqrt(x)
-    if not isinstance(x, Fraction):
-        return x.sqrt()
-    root = Fraction(math.isqrt(x.numerator), math.isqrt(x.denominator))
-    if root * root != x:
-        raise ValueError(f"{x} has no rational root")
-    return root
+    return rational_root(x) if isinstance(x, Fraction) else x.sqrt()
 
 
 def column_norms(p: Point) -> Any:

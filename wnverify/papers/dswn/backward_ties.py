@@ -20,6 +20,7 @@ from wnverify.papers.dswn.backward_chain import Point
 from wnverify.papers.dswn.backward_eq11 import DEFINED, LOSS, equal, free
 from wnverify.papers.dswn.backward_eq12 import tied
 from wnverify.papers.dswn.backward_line3 import OWN, right_first
+from wnverify.papers.dswn.model_points import balls
 
 
 class Answer(NamedTuple):
@@ -108,8 +109,8 @@ def _by_taylor(formula: Answer) -> Part:
     """∂L/∂V at a tie of two rows: the Lyapunov form against series in balls."""
     p = tied()
     with routes.at_precision():
-        true = routes.taylor_gradient(p.mapped(routes.to_balls), OWN, routes.to_balls(p.A), routes.to_balls(p.A * 0))
-        claimed = routes.to_balls(_gradient(p, _from_entries(formula, p)))
+        true = routes.taylor_gradient(p.mapped(balls), OWN, balls(p.A), balls(p.A * 0))
+        claimed = balls(_gradient(p, _from_entries(formula, p)))
         off = (true - claimed).reshape(-1)
         widest = max(float(x.rad()) for x in off)
         holds = all(x.contains(0) for x in off) and widest <= routes.WIDEST

@@ -84,8 +84,7 @@ def _competition(price: Price, by_columns: bool) -> list[Part]:
     place="sec. 1, 3.1",
     statement="The penalty makes the weights inside a group compete and therefore makes some of them zero: the price "
     "of growing one weight, ∂ES/∂|w_i| = ‖w_g‖₁, rises with every other weight of the group and is positive at w_i = 0 "
-    "as soon as another weight is not 0, so that small weights of the group vanish. A group as a whole is never made "
-    "zero by it, nor are weights of equal size told apart.",
+    "as soon as another weight is not 0, so that small weights of the group vanish.",
     reading="sparsity is that of the minimiser of a smooth convex loss plus ρ ES, here ½ ‖w − x‖² + ρ ES(w).",
     formula=exclusive,
     faults=NO_COMPETITION,
@@ -109,7 +108,9 @@ def competition(formula: Price, quick: bool) -> Measured:
                 {"w": ["1", "1"], "together": str(together), "each alone, summed": str(alone)},
             ),
             Part("zeros", [vanishing, grid], {"x": ["3", "1"], "rho": "1", "minimiser on a grid": list(least)}),
-        ]
+        ],
+        message="A group as a whole is never made zero (DSWN-EQ8-ZERO), and one of equal sizes keeps all its weights "
+        "(DSWN-EQ8-GAP).",
     )
 
 

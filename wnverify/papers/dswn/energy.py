@@ -12,7 +12,6 @@ from wnverify.oracles.ratio import FALSE_ALARM_BUDGET, REFUTES_FROM
 from wnverify.papers.claims import Condition, Measured, Part, by_ratio, claim, said
 from wnverify.papers.dswn.model_points import eye, matrix, reflection, rows_of, shown
 
-WHITE: Final = "the input has mean 0 and covariance σ² I"
 SIGMA2: Final = Fraction(9, 4)
 
 

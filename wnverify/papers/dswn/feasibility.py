@@ -54,6 +54,8 @@ PROXIES: Final[Mapping[str, Any]] = MappingProxyType(
         "n = 2, d = 1": [[3], [1]],
     }
 )
+CUT: Final = 1e-9
+"""Singular values of these V_C, over the largest, are rounding errors below it; the others are above 0.1."""
 
 
 @claim(
@@ -125,11 +127,15 @@ def _minimisers(X: Any) -> list[Any]:
 
 
 def _is_p_times(Y: Any, X: Any) -> bool:
-    """Whether Y = P V_C for some P: the rows of Y lie in the span of those of V_C, which sum to 0 and have its rank.
+    """Whether Y = P V_C for some P, by what is left of Y beside the span of the rows of V_C.
 
-    Y has rank n, so that V_C must have it; then P = Y V_Cᵀ Σ^{-1}.
+    Y is a minimiser: n rows beside a span of dimension r leave ‖·‖² = n − r, which is 0 or at least 1.
     """
-    return rank(X) == len(Y)
+    import numpy as np
+
+    floats = X.astype(np.float64)
+    along = np.linalg.pinv(floats, rcond=CUT) @ floats
+    return bool(((Y - Y @ along) ** 2).sum() < 1 / 2)
 
 
 def _largest_rank(largest: Callable[[int, int], int]) -> list[Part]:

@@ -50,7 +50,7 @@ FEWER: Final[Numbers] = {"share": "60", "fewer": "40", "accuracy of DSWN-SM": No
 def fewer_parameters(formula: Numbers, quick: bool) -> Measured:
     share, fewer = _value(formula["share"]), _value(formula["fewer"])
     ours, base = formula["accuracy of DSWN-SM"], formula["accuracy of Standard"]
-    same = _known(ours, base) and _value(ours) > _value(base) - Decimal("0.5")
+    same = _known(ours, base) and _value(ours) >= _value(base) - Decimal("0.5")
     note = f"100 − {share} = {100 - share}, points and share of Standard's alike"
     witness: Json = {"share": str(share), "fewer": str(fewer)}
     return Measured(

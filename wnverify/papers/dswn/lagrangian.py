@@ -13,6 +13,7 @@ from wnverify.papers.dswn.model_points import (
     FULL_RANK,
     SYMMETRIC_G,
     eye,
+    halves,
     inverse,
     matrix,
     shown,
@@ -38,7 +39,7 @@ Lagrangian = Callable[[Any, Any, Any], Any]
     place="eq. 3",
     statement="L(W) = ‖WG − V_C‖²_F + Γᵀ(W G² Wᵀ − I) is a Lagrangian of eq. 2: a number, which is the loss at Γ = 0, "
     "and whose derivatives by the entries of Γ are those of the constraint.",
-    reading="as a sum of what is printed: R − residual WG − V_C, C − W G² Wᵀ − I, both matrices.",
+    reading="what is printed as a sum, with R for WG − V_C and C for W G² Wᵀ − I, both matrices.",
     formula=lambda R, gamma, C: (R * R).sum() + gamma.T @ C,
     faults={
         "the sum of the entries of Γᵀ C": lambda R, gamma, C: (R * R).sum() + (gamma.T @ C).sum(),
@@ -175,7 +176,8 @@ def _stationary_in_symbols(formula: Stationary) -> Evidence:
     "DSWN-S3-PINV",
     place="text after eq. 4",
     statement="WG = P V_C and V_C = (I + Γᵀ) WG give P = (I + Γᵀ)^{-1}.",
-    reading="P is any matrix with WG = P V_C, W feasible. Where V_C has rank n, so has I + Γᵀ, and P is unique.",
+    reading="P is any matrix with WG = P V_C, W feasible. Where V_C has rank n, so has I + Γᵀ, and P is unique; "
+    "elsewhere I + Γᵀ is singular, and there is no such P (DSWN-FEAS).",
     formula=lambda unit, gamma: inverse(unit + gamma.T),
     faults={
         "Γ for its transpose": lambda unit, gamma: inverse(unit + gamma),
@@ -189,7 +191,7 @@ def _stationary_in_symbols(formula: Stationary) -> Evidence:
 def inverted(formula: Callable[[Any, Any], Any], quick: bool) -> Measured:
     witness: Json = None
     for n, gamma in SKEWED_GAMMA.items():  # the step from eq. 4 to P needs no symmetry
-        Y = matrix([[1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]])[:n] / 2
+        Y = halves(n)
         X = (eye(n) + matrix(gamma).T) @ Y
         P = formula(eye(n), matrix(gamma))
         # P is told by P V_C = WG alone, from the columns of V_C
@@ -197,18 +199,18 @@ def inverted(formula: Callable[[Any, Any], Any], quick: bool) -> Measured:
             witness = {"Γ": [[str(x) for x in row] for row in gamma], "V_C": shown(X), "P": shown(P)}
             witness |= {"P V_C": shown(P @ X), "WG": shown(Y)}
     exact = said("exact", witness is None, "P V_C = WG for n = 1, 2, 3, Γ not symmetric", power=0.0)
-    singular = _singular_multiplier()
+    regular = _regular_multiplier()
     condition = Condition(
         FULL_RANK,
-        [said("exact", singular, "at a minimiser of eq. 2 for V_C of rank 1 < 2, I + Γᵀ has determinant 0", power=0.0)],
+        [said("exact", regular, "at a minimiser of eq. 2 for V_C of rank 1 < 2, I + Γᵀ has determinant 0", power=0.0)],
         {"V_C": [["1/2", "1/2", "-1/2", "-1/2"], ["0"] * 4], "I + Γᵀ": [["1", "0"], ["0", "0"]]},
     )
     return Measured(parts=[Part("P", [exact, _inverse_in_symbols(formula)], witness)], conditions=[condition])
 
 
-def _singular_multiplier() -> bool:
+def _regular_multiplier() -> bool:
     """Whether I + Γᵀ is regular where V_C = diag(1, 0) Q, Q feasible: V_C = (I + Γᵀ) Q determines it as V_C Qᵀ."""
-    Q = matrix([[1, 1, -1, -1], [1, -1, 1, -1]]) / 2
+    Q = halves(2)
     multiplier = (matrix([[1, 0], [0, 0]]) @ Q) @ Q.T
     return bool(multiplier[0, 0] * multiplier[1, 1] != multiplier[0, 1] * multiplier[1, 0])
 

@@ -12,6 +12,8 @@ from wnverify.papers.dswn.model_points import (
     balls,
     both,
     centred,
+    eye,
+    halves,
     matrix,
     point,
     root_in_balls,
@@ -139,14 +141,11 @@ Root = Callable[[Any], Any]
     corrected_formula=lambda root, V, fixed: root(fixed) @ centred(V),
 )
 def linear(formula: Callable[[Root, Any, Any], Any], quick: bool) -> Measured:
-    import numpy as np
-
-    Q = matrix([[1, 1, -1, -1], [1, -1, 1, -1]]) / 2
     roots = {1: matrix([[2]]), 2: matrix([[2, 1], [1, 3]])}
     known: list[tuple[Any, Any]] = []  # V and its P, for every V whose root is asked for
     routes, witness = [], None
     for n, S in roots.items():
-        at = point(f"n = {n}", S, Q[:n], matrix(np.eye(4, dtype=int).tolist()))
+        at = point(f"n = {n}", S, halves(n), eye(4))
         known += [(a * at.V, at.P / abs(a)) for a in (1, 2, -3)]
         for a in (2, -3):
             left, right = formula(_looked_up(known), a * at.V, at.V), a * formula(_looked_up(known), at.V, at.V)

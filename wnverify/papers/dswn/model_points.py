@@ -7,6 +7,7 @@ calculated.  In balls V is any float64 matrix and Σ^{-1/2} is enclosed, so that
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any, Final, NamedTuple
@@ -112,10 +113,14 @@ def reflection(u: Sequence[int]) -> Any:
     return eye(len(u)) - matrix([[Fraction(2 * x * y, square) for y in u] for x in u])
 
 
+def halves(n: int) -> Any:
+    """n ≤ 3 orthonormal rows of length 4 that sum to 0, with entries ±1/2."""
+    return matrix([[1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]])[:n] / 2
+
+
 def rows_of(n: int, d: int) -> Any:
     """n ≤ 3 rational orthonormal rows of length d ≥ 4 that sum to 0, with few zero entries."""
-    half = matrix([[1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]])[:n] / 2
-    padded = matrix([[*row, *[0] * (d - 4)] for row in half.tolist()])
+    padded = matrix([[*row, *[0] * (d - 4)] for row in halves(n).tolist()])
     return padded @ reflection([1, 2, -3, 0] if d == 4 else [1, 2, -3, 1, -1, *[0] * (d - 5)])
 
 
@@ -144,9 +149,8 @@ def point(name: str, S: Any, Q: Any, G: Any, offset: Sequence[int] | None = None
 
 def exact_points(quick: bool = False) -> Iterator[Point]:
     """The smallest first; the last with repeated eigenvalues of Σ."""
-    half = matrix([[1, 1, -1, -1]]) / 2
     for name, G in symmetric_matrices(4).items():
-        yield point(f"n = 1, d = 4, G = {name}", matrix([[2]]), half, G)
+        yield point(f"n = 1, d = 4, G = {name}", matrix([[2]]), halves(1), G)
     for n, d in ((2, 4),) if quick else ((2, 4), (3, 4), (2, 5), (3, 5)):
         for name, G in symmetric_matrices(d).items():
             yield point(f"n = {n}, d = {d}, G = {name}", matrix(ROOTS[n]), rows_of(n, d), G)
@@ -157,7 +161,7 @@ def skewed_point() -> Point:
     """n = 1, d = 4 and an invertible G that is not symmetric."""
     G = eye(4)
     G[0, 1] = Fraction(1)
-    return point("n = 1, d = 4, G = I + e_1 e_2ᵀ", matrix([[2]]), matrix([[1, 1, -1, -1]]) / 2, G)
+    return point("n = 1, d = 4, G = I + e_1 e_2ᵀ", matrix([[2]]), halves(1), G)
 
 
 def is_phi(V: Any, Y: Any) -> bool:
@@ -205,16 +209,31 @@ def shown(A: Any) -> Json:
     return [[str(x) for x in row] for row in A.tolist()]
 
 
-def balls(A: Any) -> Any:
-    """An array of balls of radius 0 around a float64 matrix, or around rationals."""
+def ball(x: Any) -> Any:
+    """The smallest ball of the working precision around a float or a rational number."""
     import flint
+
+    exact = Fraction(x)
+    return flint.arb(flint.fmpq(exact.numerator, exact.denominator))
+
+
+def balls(A: Any) -> Any:
+    """An array of such balls around the entries of A."""
     import numpy as np
 
-    def ball(x: Any) -> Any:
-        exact = Fraction(x)
-        return flint.arb(flint.fmpq(exact.numerator, exact.denominator))
+    return np.vectorize(ball, otypes=[object])(A)
 
-    return np.array([[ball(x) for x in row] for row in A.tolist()], dtype=object)
+
+def rational_root(square: Fraction) -> Fraction:
+    """The square root of the square of a rational number; ``ValueError`` for any other.
+
+    >>> rational_root(Fraction(9, 4))
+    Fraction(3, 2)
+    """
+    root = Fraction(math.isqrt(square.numerator), math.isqrt(square.denominator))
+    if root * root != square:
+        raise ValueError(f"square must be that of a rational number; got {square}")
+    return root
 
 
 def root_in_balls(X: Any) -> tuple[Any, Any]:
@@ -281,7 +300,7 @@ def full_rank() -> Condition:
     V = matrix([[1, 0, 0], [3, 2, 2]])
     X = centred(V)
     Sigma = X @ X.T
-    regular = determinant(Sigma) != 0
+    det = determinant(Sigma)
     note = "Σ of two rows that differ by a constant has determinant 0, so Σ^{-1} and P do not exist"
     with working():
         try:
@@ -290,13 +309,13 @@ def full_rank() -> Condition:
         except ValueError:
             rooted = False
     evidence = [
-        said("exact", regular, note, power=0.0),
+        said("exact", det != 0, note, power=0.0),
         said("enclosure", rooted, "no enclosure of Σ^{-1/2} can be proved there", power=0.0),
     ]
-    return Condition(FULL_RANK, evidence, {"V": shown(V), "Sigma": shown(Sigma), "det Sigma": "0"})
+    return Condition(FULL_RANK, evidence, {"V": shown(V), "Sigma": shown(Sigma), "det Sigma": str(det)})
 
 
 def symmetric_g(equation: Equation) -> Condition:
-    """What happens to the equation without it, at the smallest G that is not symmetric."""
-    evidence, witness = exactly(equation, iter([skewed_point()]), "a G that is not symmetric")
+    """What happens to the equation without it, at a G with one entry beside its diagonal."""
+    evidence, witness = exactly(equation, iter([skewed_point()]), "G = I + e_1 e_2ᵀ")
     return Condition(SYMMETRIC_G, [evidence], witness)

@@ -6,7 +6,6 @@ Rational points with rational column norms: one row, or rows whose columns are P
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any, Final, NamedTuple
@@ -14,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from wnverify.finding import Evidence
 from wnverify.papers.claims import Measured, Part, claim, said
 from wnverify.papers.dswn import model_points
-from wnverify.papers.dswn.model_points import matrix, shown
+from wnverify.papers.dswn.model_points import ball, matrix, rational_root, shown
 from wnverify.papers.dswn.neuron_scale import diagonal, scale
 
 EPSILON: Final = Fraction(1, 10)
@@ -42,15 +41,8 @@ def cases() -> Iterator[Case]:
     ):
         centred = matrix(X)
         phi = matrix([[x / root for x in row] for row, root in zip(centred.tolist(), roots, strict=True)])
-        norms = [_root(sum(x * x for x in column)) for column in centred.T.tolist()]
+        norms = [rational_root(sum(x * x for x in column)) for column in centred.T.tolist()]
         yield Case(name, centred + matrix([[k + 1] for k in range(len(X))]), centred, phi, norms)
-
-
-def _root(square: Fraction) -> Fraction:
-    root = Fraction(math.isqrt(square.numerator), math.isqrt(square.denominator))
-    if root * root != square:
-        raise ValueError(f"square must be that of a rational number; got {square}")
-    return root
 
 
 @claim(
@@ -72,7 +64,7 @@ def _root(square: Fraction) -> Fraction:
     corrected="as printed for V_C of rank n, n ≤ d − 1; then W_NM is the only minimiser.",
 )
 def neuron_weight(formula: Any, quick: bool) -> Measured:
-    feasible, least, turned, witness = True, True, True, None
+    feasible, least, unbeaten, witness = True, True, True, None
     count = 0
     for case in cases():
         g = [scale(r, Fraction(1), EPSILON) for r in case.norms]
@@ -85,7 +77,7 @@ def neuron_weight(formula: Any, quick: bool) -> Measured:
         rivals = [Z for Z in _rivals(case.phi) if not (Z == Y).all()]
         count += len(rivals)
         below = [Z for Z in rivals if ((Z - case.X) ** 2).sum() <= value]
-        feasible, least, turned = feasible and right, least and proved, turned and right and not below
+        feasible, least, unbeaten = feasible and right, least and proved, unbeaten and right and not below
         if not (right and proved and not below) and witness is None:
             witness = {"case": case.name, "V_C": shown(case.X), "G": [str(x) for x in g], "W": shown(W)}
             witness |= {"W G² Wᵀ": shown(W @ G @ G @ W.T), "‖WG − V_C‖²": str(value)}
@@ -104,7 +96,7 @@ def neuron_weight(formula: Any, quick: bool) -> Measured:
                     said("exact", least, note, power=0.0),
                     said(
                         "optimisation",
-                        turned,
+                        unbeaten,
                         f"{count} other feasible WG lie farther off, and this one is feasible",
                         power=0.0,
                     ),
@@ -213,8 +205,8 @@ def homogeneous(formula: Scaling, quick: bool) -> Measured:
     enclosed = _scaled_in_balls(formula)
     notes = ("φ(aV)", "W_NM, ε = 0", "W_NM, ε = 1/10")
     parts = [
-        Part(name, [said("exact", flag, f"{len(factors)} values of a, rational V", power=0.0), ball], witness)
-        for name, flag, ball in zip(notes, (own, nm, added), enclosed, strict=True)
+        Part(name, [said("exact", flag, f"{len(factors)} values of a, rational V", power=0.0), enclosure], witness)
+        for name, flag, enclosure in zip(notes, (own, nm, added), enclosed, strict=True)
     ]
     return Measured(parts=parts)
 
@@ -234,19 +226,13 @@ def _scaled_in_balls(formula: Scaling) -> list[Evidence]:
         for a in (2.0, -4.0, 0.5):
             x = Fraction(a)
             gaps = [
-                orthogonal.forward(a * V) - phi * _ball(formula.own(x)),
-                enclosure.forward(a * V, epsilon=0.0) - enclosure.forward(V, epsilon=0.0) * _ball(formula.nm(x)),
+                orthogonal.forward(a * V) - phi * ball(formula.own(x)),
+                enclosure.forward(a * V, epsilon=0.0) - enclosure.forward(V, epsilon=0.0) * ball(formula.nm(x)),
                 enclosure.forward(a * V, epsilon=float(eps))
-                - enclosure.forward(V, epsilon=float(eps)) * _ball(formula.nm(x))
-                - phi * _ball(formula.added(x, eps)),
+                - enclosure.forward(V, epsilon=float(eps)) * ball(formula.nm(x))
+                - phi * ball(formula.added(x, eps)),
             ]
             for k, gap in enumerate(gaps):
                 flags[k] = flags[k] and all(entry.contains(0) for row in gap.table() for entry in row)
                 widest = max(widest, *(float(entry.rad()) for row in gap.table() for entry in row))
     return [said("enclosure", flag, "a = 2, −4, 1/2 at a random V (2, 4)", power=widest) for flag in flags]
-
-
-def _ball(x: Fraction) -> Any:
-    import flint
-
-    return flint.arb(flint.fmpq(x.numerator, x.denominator))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
@@ -118,7 +119,7 @@ def _after(
         mean = sum(values) / sympy.Integer(m) if running is None else running[0]
         variance = sum((v - mean) ** 2 for v in values) / sympy.Integer(m) if running is None else running[1]
         out[line] = [
-            scale * formula.entry(v, mean, sympy.Integer(variance) + epsilon, m, sympy.sqrt) + shift for v in values
+            scale * formula.entry(v, mean, sympy.sympify(variance) + epsilon, m, sympy.sqrt) + shift for v in values
         ]
     moments = []
     for column in out.T:
@@ -134,8 +135,6 @@ def _after(
 
 def _torch_batch(formula: BatchNorm) -> Evidence:
     """The formula's entries against PyTorch's batch norm without ε, scale or shift, in float64."""
-    import math
-
     import numpy as np
     import torch
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Any, Final
 
-from wnverify.finding import Evidence, seed_of
+from wnverify.finding import Evidence, Json, seed_of
 from wnverify.papers.claims import Measured, Part, claim, said
 from wnverify.papers.dswn.model_points import FULL_RANK, exact_points, exactly, inverse, matrix, shown
 
@@ -36,11 +36,10 @@ def zero_sums(formula: Mapping[str, bool], quick: bool) -> Measured:
     for kind in KINDS:
         off = next((case for case in _sum_cases(kind) if any(case[2])), None)
         found, by_balls = off is None, _sums_in_balls(kind)
-        witness = (
-            {"V_C": shown(off[0]), "1/g": [str(x) for x in off[1]], "V_C G^{-1} 1": [str(x) for x in off[2]]}
-            if (off)
-            else {"V_C G^{-1} 1": "0 at every point"}
-        )
+        witness: dict[str, Json] = {"V_C G^{-1} 1": "0 at every point"}
+        if off is not None:
+            X, scales, sums = off
+            witness = {"V_C": shown(X), "1/g": [str(x) for x in scales], "V_C G^{-1} 1": [str(x) for x in sums]}
         routes = [
             said("exact", formula[kind] == found, "V_C G^{-1} 1, of which W 1 is P times; P is regular", power=0.0),
             said("enclosure", formula[kind] == by_balls, "the sums of the rows of W in balls", power=1e-25),
@@ -103,8 +102,8 @@ def _sums_in_symbols(kind: str, claimed: bool) -> Evidence:
     place="sec. 1, 3",
     statement="The structured weight W of eq. 6 is an orthogonal weight: W Wᵀ = I_n.",
     hypotheses=(FULL_RANK, "G is symmetric and invertible"),
-    reading="orthogonal weight: orthonormal rows, as in OWN; judged for every G that eq. 6 admits. For G = ±I it is "
-    "so.",
+    reading="orthogonal weight: orthonormal rows, as in OWN; judged for every G that eq. 6 admits. For G² = I it "
+    "is so.",
     formula=lambda W, G: W @ W.T,
     faults={
         "one G": lambda W, G: W @ G @ W.T,

@@ -7,6 +7,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from wnverify.experiments.published.dswn_tables import TABLE_1, TABLE_2
 from wnverify.finding import Json
 from wnverify.papers.claims import Measured, Part, Reading, claim, said
 from wnverify.papers.dswn.numbers import exactly
@@ -22,7 +23,9 @@ class Methods(NamedTuple):
 
 
 NAMES: Final = ("Standard", "ES", "CGES", "DSWN-SM", "WN", "QR", "OWN", "DSWN-NM")
-METHODS: Final = Methods((1, 2, 3, 4, 5, 6, 7, 8), NAMES, NAMES, 100)
+USED: Final = (*dict.fromkeys((*TABLE_1, *TABLE_2)), "ES", "CGES", "DSWN-SM")
+"""The methods of the tables, and those of which secs. 4.1.1 and 4.1.2 speak."""
+METHODS: Final = Methods((1, 2, 3, 4, 5, 6, 7, 8), NAMES, USED, 100)
 
 
 @claim(

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from wnverify.finding import Evidence, Json
-from wnverify.papers.claims import Condition, Measured, Part, claim, said
+from wnverify.papers.claims import Measured, Part, claim, said
 from wnverify.papers.dswn.model_points import (
     FULL_RANK,
-    SYMMETRIC_G,
     WIDEST,
     Point,
     ball_points,
@@ -19,7 +18,6 @@ from wnverify.papers.dswn.model_points import (
     centred,
     equal,
     exact_points,
-    exactly,
     eye,
     full_rank,
     in_balls,
@@ -29,7 +27,7 @@ from wnverify.papers.dswn.model_points import (
     reflection,
     root_in_balls,
     shown,
-    skewed_point,
+    symmetric_g,
     working,
 )
 
@@ -57,10 +55,9 @@ def equation6(formula: Callable[..., Any], quick: bool) -> Measured:
         return W @ at.G @ at.G @ W.T, at.eye
 
     routes, witness = both(equation, quick, "W G² Wᵀ against I")
-    skewed, skewed_witness = exactly(equation, iter([skewed_point()]), "G = I + e_1 e_2ᵀ")
     return Measured(
         parts=[Part("the constraint", [*routes, _one_row(formula)], witness)],
-        conditions=[full_rank(), Condition(SYMMETRIC_G, [skewed], skewed_witness)],
+        conditions=[full_rank(), symmetric_g(equation)],
         message="For a G that is not symmetric the constraint that W meets is W G Gᵀ Wᵀ = I.",
     )
 
@@ -85,7 +82,8 @@ def _one_row(formula: Callable[..., Any]) -> Evidence:
 
 
 class Reactions(NamedTuple):
-    """φ of a changed V, from φ(V): for V → aV, V + t 1ᵀ, R V; whether φ(ΔV) = φ(V) for all positive diagonal Δ."""
+    """φ of a changed V, from φ(V): for V → aV, V + t 1ᵀ, R V; whether φ(ΔV) = φ(V) for all V and all
+    positive diagonal Δ."""
 
     scaled: Callable[[int, Any], Any]
     shifted: Callable[[Any, Any], Any]
@@ -102,8 +100,8 @@ REACTIONS: Final = Reactions(
     "DSWN-EQ6-INV",
     place="eq. 6 (derived)",
     statement="How does φ react to changes of V? Answer: φ(aV) = sign(a) φ(V) for a ≠ 0 (undefined for a = 0); "
-    "φ(V + t 1ᵀ) = φ(V); φ(RV) = R φ(V) for orthogonal R. Rescaling rows changes it: φ(ΔV) = φ(V) for all positive "
-    "diagonal Δ exactly for n = 1, and φ(ΔV) = Δ φ(V) for none but Δ = I.",
+    "φ(V + t 1ᵀ) = φ(V); φ(RV) = R φ(V) for orthogonal R. Rescaling rows changes it: φ(ΔV) = φ(V) for all V and "
+    "all positive diagonal Δ exactly for n = 1, and φ(ΔV) = Δ φ(V) for none but Δ = I.",
     hypotheses=(FULL_RANK,),
     formula=REACTIONS,
     faults={

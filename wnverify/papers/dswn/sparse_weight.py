@@ -160,7 +160,7 @@ def _enclosed() -> dict[str, bool]:
     with model_points.working():
         X = model_points.centred(model_points.balls(V))
         phi = model_points.root_in_balls(X)[1] @ X
-        rho = model_points.balls(np.array([[0.125]]))[0, 0]
+        rho = model_points.ball(0.125)
         level = abs(phi).sum(axis=1, keepdims=True) * rho
         kept = abs(phi) > level
         W = np.where(kept, phi - np.where(phi > 0, level, -level), 0 * phi)

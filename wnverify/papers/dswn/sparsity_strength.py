@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from wnverify.finding import Evidence, Json, seed_of
 from wnverify.oracles.ratio import FALSE_ALARM_BUDGET, REFUTES_FROM
 from wnverify.papers.claims import Measured, Part, by_ratio, claim, said
+from wnverify.papers.dswn.threshold_gap import counting
 
 
 class Values(NamedTuple):
@@ -56,7 +57,7 @@ class Kept(NamedTuple):
     strict, of ρ."""
 
     fraction: Callable[..., Any]
-    most: Callable[[float], float]
+    most: Callable[[Any], Any]
 
 
 def expected(rho: Any, d: Any, erfc: Callable[[Any], Any], root: Any) -> Any:
@@ -97,7 +98,7 @@ def fraction_kept(formula: Kept, quick: bool) -> Measured:
     parts = [
         Part("the average for d → ∞", [_in_the_limit(formula)], witness),
         Part("the average at finite d", [simulated], witness),
-        Part("fewer than 1/ρ in a row", [_counted(formula), cap], cap_witness),
+        Part("fewer than 1/ρ in a row", [counting(formula.most), cap], cap_witness),
     ]
     return Measured(parts=parts, left_out=("d = 144 and 576, φ(V) by its eigenvectors",) if quick else ())
 
@@ -119,12 +120,6 @@ def _in_the_limit(formula: Kept) -> Evidence:
     same = sympy.simplify(sympy.diff(claimed, rho) - lost) == 0 and claimed.subs(rho, 0) == 1
     note = f"E|z| = {mean}; P(|z| > ρ d E|z|) by its derivative in ρ, and 1 at ρ = 0"
     return said("symbolic", bool(same), note, power=0.0)
-
-
-def _counted(formula: Kept) -> Evidence:
-    """k entries above ρ S sum to more than k ρ S and to S at most, so that k ρ < 1: ρ times the bound must be 1."""
-    products = {float(rho) * formula.most(float(rho)) for rho in VALUES.tried}
-    return said("arithmetic", all(abs(x - 1) <= 2**-52 for x in products), "k ρ S < S for k kept entries", power=2**-51)
 
 
 def _simulated(formula: Kept, quick: bool) -> tuple[Evidence, Json, Evidence, Json]:

@@ -15,6 +15,7 @@ from wnverify.papers.dswn.model_points import (
     equal,
     eye,
     full_rank,
+    halves,
     inverse,
     matrix,
     point,
@@ -67,8 +68,7 @@ def _chain_exactly(formula: Chain, multipliers: dict[int, Any], skew_g: bool) ->
         if skew_g:  # w = (1, 0) is feasible for G = [[1, 1], [0, 1]]: w G² wᵀ = 1, while w G Gᵀ wᵀ = 2
             cases = [(matrix([[1, 0]]), matrix([[1, 1], [0, 1]]))]
         else:
-            Q = matrix([[1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]])[:n] / 2
-            cases = [(Q @ inverse(G), G) for G in symmetric_matrices(4).values()]
+            cases = [(halves(n) @ inverse(G), G) for G in symmetric_matrices(4).values()]
         for W, G in cases:
             M, constraint = unit + gamma.T, W @ G @ G @ W.T
             X = M @ W @ G
@@ -168,8 +168,7 @@ def _all_roots(formula: Roots, cases: list[tuple[Any, Any]]) -> list[Part]:
     count = 0
     for D, s in cases:
         n = len(s)
-        Q = matrix([[1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]])[:n] / 2
-        at = point("", D @ s @ D.T, Q, eye(4))
+        at = point("", D @ s @ D.T, halves(n), eye(4))
         for signs in itertools.product((1, -1), repeat=n):
             count += 1
             flips = matrix([[signs[i] * (i == j) for j in range(n)] for i in range(n)])
@@ -200,5 +199,7 @@ def _positive(D: Any, s: Any) -> Condition:
     same = equal(P, D @ inverse(s) @ D.T)
     note = "P = −D Λ^{-1/2} Dᵀ, Γ = P^{-1} − I: eqs. 4-5 and the constraint hold, and P is another"
     evidence = said("exact", same or not allowed, note, power=0.0)
-    witness = {"Λ^{1/2}": shown(s), "D": shown(D), "P": shown(P), "loss": "25", "loss of the positive root": "5"}
+    losses = [str(((s.diagonal() - sign) ** 2).sum()) for sign in (-1, 1)]
+    witness = {"Λ^{1/2}": shown(s), "D": shown(D), "P": shown(P)}
+    witness |= {"loss": losses[0], "loss of the positive root": losses[1]}
     return Condition(POSITIVE, [evidence], witness)

@@ -75,7 +75,7 @@ def gap(formula: Gap, quick: bool) -> Measured:
     flags: dict[str, Json] = {"nested": nested, "bounded": bounded, "attained where all are kept": attained}
     proof, failing = _where_all_are_kept(formula)
     distance = [said("exact", nested and bounded and attained, note, power=0.0, figures=flags), proof]
-    capped = [said("exact", few and sharp, "groups of equal sizes, ρ = 1/2 … 1/9", power=0.0), _counting(formula.kept)]
+    capped = [said("exact", few and sharp, "groups of equal sizes, ρ = 1/2 … 1/9", power=0.0), counting(formula.kept)]
     return Measured(
         parts=[
             Part("distance and objective", distance, witness if witness is not None else failing),
@@ -86,16 +86,18 @@ def gap(formula: Gap, quick: bool) -> Measured:
 
 
 def _most_kept(kept: Callable[[Fraction], Fraction]) -> tuple[bool, Json]:
-    """Over groups of 1 to 12 equal entries, the most that eq. 8 keeps is the largest number below the bound."""
+    """Over groups of 1 to 12 equal entries, the most that eq. 8 keeps is the largest number below the bound, while the
+    minimiser, every entry divided by 1 + ρ d, keeps all."""
     for m in range(2, 10):
-        rho = Fraction(1, m)
-        most = max(sum(map(bool, shrinkage.eq8(rho, [Fraction(1)] * d))) for d in range(1, 13))
-        if most != math.ceil(kept(rho)) - 1:
+        rho, groups = Fraction(1, m), [[Fraction(1)] * d for d in range(1, 13)]
+        most = max(sum(map(bool, shrinkage.eq8(rho, x))) for x in groups)
+        whole = all(shrinkage.is_optimal(rho, x, [1 / (1 + rho * len(x))] * len(x)) for x in groups)
+        if not whole or most != math.ceil(kept(rho)) - 1:
             return False, {"rho": str(rho), "most kept": most, "bound": str(kept(rho))}
     return True, None
 
 
-def _counting(kept: Callable[[Fraction], Fraction]) -> Evidence:
+def counting(kept: Callable[[Fraction], Fraction]) -> Evidence:
     """k entries above ρ S sum to more than k ρ S and to at most S, so that k ρ < 1: the bound times ρ must be 1."""
     import sympy
 
@@ -152,8 +154,7 @@ ZEROED: Final = Zeroed(
     statement="When does eq. 8 set a whole group to zero, and can the exact proximal point do that? Answer: eq. 8 does "
     "so where max |φ_g| ≤ ρ ‖φ_g‖₁: always for ρ ≥ 1, and for the rows of φ(V), whose sum is 0, already for ρ ≥ 1/2; "
     "never for ρ < 1/d unless the group is zero (‖x‖₁/d ≤ max |x| ≤ ‖x‖₁, and ≤ ‖x‖₁/2 for a sum of 0); 1, 1/2 and 1/d "
-    "cannot be improved. The exact proximal point is zero "
-    "for no ρ unless the group is.",
+    "cannot be improved. The exact proximal point is zero for no ρ unless the group is.",
     formula=ZEROED,
     faults={
         "the minimiser vanishes from ρ = 1 on": ZEROED._replace(at_minimiser=lambda rho, x: rho >= 1 or not any(x)),
