@@ -1,5 +1,7 @@
 """The claims of CWN: every row decided, every planted fault caught."""
 
+import math
+
 import pytest
 from claim_cases import decided, decided_again, decided_alone, faults_of, heavy_imports, record
 
@@ -48,6 +50,24 @@ def test_the_routes_of_full_mode_see_faults_too(claim_id):
     for formula in list(claim.faults.values())[:2]:
         finding = claim.decide(formula)
         assert finding.verdict == "refuted", finding.message
+
+
+DEGENERATE = claims.get("CWN-P2-DEG").formula
+NOT_A_NUMBER_ONCE = {
+    "CWN-P1-MEAN": (lambda w, one, mu, sigma2: math.nan if one @ one == 8 else 0, "error"),
+    "CWN-P2a": (lambda g, w, one, d, norm: math.nan if d == 8 else 0, "error"),
+    "CWN-P2-DEG": (
+        DEGENERATE._replace(error=lambda d, kappa, u: math.nan if d == 3 else DEGENERATE.error(d, kappa, u)),
+        "refuted",
+    ),
+}
+
+
+@pytest.mark.parametrize("claim_id", NOT_A_NUMBER_ONCE)
+def test_one_nan_among_many_points_is_not_lost(claim_id):
+    """A formula that is no number at one size of a numerical search is not confirmed by the sizes before and after."""
+    formula, verdict = NOT_A_NUMBER_ONCE[claim_id]
+    assert claims.get(claim_id).decide(formula).verdict == verdict
 
 
 def test_every_claim_has_several_faults():

@@ -215,6 +215,17 @@ def test_an_estimate_accuses_and_acquits():
     assert laws.estimated(np.zeros(5), 1.0, "").verdict == "refuted"
 
 
+@pytest.mark.parametrize("claim_id", ["CWO-P-EXPL-SMALL", "CWO-P-NOEXPL"])
+def test_a_nan_among_the_float_points_is_not_lost(claim_id):
+    """A formula that is no number at floats is not confirmed by the routes in symbols and in balls."""
+    claim = claims.get(claim_id)
+
+    def lost_in_floats(*arguments):
+        return math.nan if any(isinstance(x, float) for x in arguments) else claim.formula(*arguments)
+
+    assert claim.decide(lost_in_floats, quick=True).verdict == "error"
+
+
 def test_undecided_cause_is_decided_by_numbers():
     """The cause is undecided for want of runs only: favourable numbers make it hold."""
     claim = claims.get("CWO-P-EXPL-CAUSE")

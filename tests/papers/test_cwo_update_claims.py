@@ -1,6 +1,7 @@
 """CWO, Sec. 3.4: the update, its coefficients, its cost and what it reaches; every planted fault caught."""
 
 import importlib
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -71,6 +72,15 @@ def test_full_mode_sees_faults_too(claim_id):
     claim = claims.get(claim_id)
     for formula in claim.faults.values():
         assert claim.decide(formula).verdict == "refuted"
+
+
+def test_a_nan_in_the_passes_is_not_lost():
+    """An update that gives no number in the float64 passes is not confirmed by the routes that never meet them."""
+
+    def lost_at_fan_in_8(w, g, one, n, alpha, c, root):
+        return updates.printed(w, g, one, n, alpha, c, root) * (math.nan if n == 8 else 1)
+
+    assert claims.get("CWO-ALG1-INV").decide(lost_at_fan_in_8, quick=True).verdict == "error"
 
 
 def test_every_claim_has_three_faults():

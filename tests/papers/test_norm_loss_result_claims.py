@@ -59,6 +59,13 @@ def test_the_corrected_form_holds(name):
     assert claim.decide().corrected
 
 
+def test_the_correction_of_the_overhead_is_about_the_printed_hours():
+    """What is offered for the training times keeps them and changes what is said of them."""
+    claim = claims.get("NL-P-TIME")
+    assert claim.corrected_formula.hours == claim.formula.hours
+    assert claim.corrected_formula.largest > claim.formula.largest
+
+
 @pytest.mark.parametrize("name", [name for name, verdict in VERDICTS.items() if verdict == "undecided"])
 def test_what_is_undecided_would_be_decided_by_numbers(name):
     """Favourable numbers make it hold: the row is undecided, not the rule."""

@@ -174,8 +174,8 @@ def _float_errors(bound: Callable[[int, float, float], float], quick: bool) -> t
                 kappa, u = witnesses.kappa(v), unit_roundoff(dtype)
                 allowed = bound(d, kappa, u)
                 count, least, largest = count + 1, min(least, allowed), max(largest, error / u)
-                worst = max(worst, error / allowed)
-                if error / allowed >= REFUTES_FROM and witness is None:
+                worst = float(np.maximum(worst, error / allowed))  # a NaN stays
+                if not error / allowed < REFUTES_FROM and witness is None:
                     witness = {"v": encode_array(v), "g": encode_array(g), "relative error": float(f"{error:.4g}")}
                     witness |= {"kappa": float(f"{kappa:.4g}"), "allowed": float(f"{allowed:.4g}")}
     return by_ratio(

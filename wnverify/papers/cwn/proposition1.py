@@ -132,7 +132,7 @@ def _simulated(formula: Any, order: int, draws: int) -> Evidence:
         claimed = float(formula(w, np.ones(d), MU, SIGMA2))
         allowed = mean_deviation(draws, budget) if order == 1 else variance_deviation(draws, budget) * math.sqrt(SIGMA2)
         allowed *= math.sqrt(SIGMA2)
-        worst = max(worst, abs(found - claimed) / allowed)
+        worst = float(np.maximum(worst, abs(found - claimed) / allowed))  # a NaN stays
         least = min(least, allowed / (math.sqrt(SIGMA2) if order == 1 else SIGMA2))
     model = (
         "normal quantile × σ/√n" if order == 1 else "Laurent-Massart: σ² (2 √(x/(n−1)) + 2 x/(n−1)), x = log(2/budget)"

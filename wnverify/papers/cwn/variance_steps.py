@@ -10,10 +10,7 @@ from typing import Any, Final, NamedTuple
 from wnverify.finding import Evidence, Json, seed_of
 from wnverify.oracles.ratio import FALSE_ALARM_BUDGET, REFUTES_FROM
 from wnverify.papers.claims import Measured, Part, Reading, by_ratio, claim, said
-from wnverify.papers.cwn.proposition1 import ASSUMPTIONS, mean_deviation, variance_deviation
-
-MU: Final = 3.0
-SIGMA2: Final = 4.0
+from wnverify.papers.cwn.proposition1 import ASSUMPTIONS, MU, SIGMA2, mean_deviation, variance_deviation
 
 
 class Law(NamedTuple):

@@ -188,13 +188,6 @@ def case_witness(case: Case, value: float) -> dict[str, Any]:
     )
 
 
-def multiprecision() -> Any:
-    """mpmath, which SymPy brings along."""
-    import mpmath
-
-    return mpmath
-
-
 class Digits(NamedTuple):
     """What a case is in ``DIGITS`` digits, its loss being the linear part c·w alone."""
 
@@ -208,10 +201,10 @@ class Digits(NamedTuple):
 
 
 def digits(case: Case) -> Digits:
-    """A case in 60 digits; to be used inside ``multiprecision().workdps(DIGITS)``."""
+    """A case in 60 digits; to be used inside ``mpmath.workdps(DIGITS)``."""
+    import mpmath as mp
     import numpy as np
 
-    mp = multiprecision()
     v, c = (np.array([mp.mpf(x.numerator) / x.denominator for x in part], dtype=object) for part in (case.v, case.c))
     v_hat = v - mp.fsum(v) / case.d
     norm, norm_v, norm_c = (mp.norm(list(x)) for x in (v_hat, v, c))
@@ -224,7 +217,8 @@ def directional_difference(point: Digits, u: Sequence[Any]) -> tuple[Any, float]
     The bound is h²/6 times ``THIRD_DERIVATIVE`` ‖c‖ (‖u‖ / ‖v̂‖)³, and the rounding of the loss over h.  ``ValueError``
     for the direction 0.
     """
-    mp = multiprecision()
+    import mpmath as mp
+
     d, norm_u = len(point.v), mp.norm(list(u))
     if norm_u == 0:
         raise ValueError("u must be a direction other than 0")

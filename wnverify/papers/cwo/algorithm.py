@@ -130,7 +130,8 @@ def _benign_run(update: updates.Update) -> tuple[Evidence, Json]:
         w = updates.in_floats(update, w, g, alpha, c)
         # a pass rounds the mean of g and some products: each is relative to ‖w̃‖ or ‖g‖, and none shrinks in a sum
         allowed = step * (8 * u + probabilistic_gamma(n, u)) * math.sqrt(n) * (math.sqrt(c) + alpha * math.sqrt(g @ g))
-        worst = max(worst, abs(w.sum()) / allowed, abs(math.sqrt(w @ w) - math.sqrt(c)) / allowed)
+        gaps = [worst, abs(w.sum()) / allowed, abs(math.sqrt(w @ w) - math.sqrt(c)) / allowed]
+        worst = float(np.max(gaps))  # a NaN stays
         power = max(power, REFUTES_FROM * allowed)
     note = f"{STEPS} passes, n = {n}, g ⟂ w"
     witness: Json = {"1·w": float(f"{w.sum():.4g}"), "‖w‖²": float(f"{w @ w:.6g}"), "c": c}

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from wnverify.finding import Evidence, Json
 from wnverify.papers.claims import Measured, Part, claim, said
-from wnverify.papers.cwo import updates
+from wnverify.papers.cwo import maps, updates
 
 Line = Callable[[Any, Any, Any, Any, Any, Any], Any]
 """(w, g, 1, n, β, α') → a vector."""
@@ -145,20 +145,16 @@ def _in_symbols(formula: Coefficient, name: str) -> Evidence:
 
 def _recovered(formula: Coefficient, name: str, quick: bool) -> tuple[Evidence, Json]:
     """β and α' taken back from the nearest point by inner products: with p ⟂ Pg, W·p = (1 − β) w·p, and likewise α'."""
-    import flint
-    import numpy as np
-
     widest, count = 0.0, 0
-    with flint.ctx.workprec(updates.PRECISION):
+    with maps.at_precision():
         for case in updates.cases(quick):
             n = len(case.w)
-            w, g = (np.array([updates.arb(x) for x in part], dtype=object) for part in (case.w, case.g))
-            one = np.array([flint.arb(1)] * n, dtype=object)
-            alpha, c = updates.arb(case.alpha), updates.arb(case.c)
-            found = updates.nearest(w, g, one, n, alpha, c, lambda x: x.sqrt())
-            slope = g - (g @ one) / n * one
             if n == 2:  # w and Pg are parallel, and the two coefficients cannot be told apart
                 continue
+            w, g, one = maps.vector(case.w), maps.vector(case.g), maps.ones(n)
+            alpha, c = maps.vector([case.alpha, case.c])
+            found = updates.nearest(w, g, one, n, alpha, c, lambda x: x.sqrt())
+            slope = g - (g @ one) / n * one
             kept, other = (w, slope) if name == "β" else (slope, w)
             p = kept - (kept @ other) / (other @ other) * other
             share = (found @ p) / (kept @ p)
@@ -169,7 +165,7 @@ def _recovered(formula: Coefficient, name: str, quick: bool) -> tuple[Evidence, 
             if not gap.contains(0):
                 note = f"off by {float(gap.mid()):.4g} at {case.name}"
                 return said("enclosure", False, note, power=widest), updates.shown_case(case)
-    holds = True if count and widest <= updates.WIDEST else None
+    holds = True if count and widest <= maps.WIDEST else None
     return said("enclosure", holds, f"{name} recovered from {count} nearest points", power=widest, model="balls"), None
 
 

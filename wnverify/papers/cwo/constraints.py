@@ -277,9 +277,7 @@ def representable(formula: Reach, quick: bool) -> Measured:
         ("without", lambda a: formula.plain(a, Fraction(2)), [Fraction(1)]),
     ):
         wrong = [a for n in (2, 3) for a in _grid(n) if claimed(a) != _solved(a, Fraction(2), gammas)]
-        exact = said(
-            "exact", not wrong, f"{25 + 125} integer vectors, n = 2, 3, c = 2: γ² from ‖a‖², then w = a/γ", power=0.0
-        )
+        exact = said("exact", not wrong, "150 integer vectors, n = 2, 3, c = 2: γ² from ‖a‖², then w = a/γ", power=0.0)
         witness: Json = {"a": [str(x) for x in wrong[0]], "claimed": bool(claimed(wrong[0]))} if wrong else None
         parts.append(Part(name, [exact], witness))
     probe = all(formula.scaled(a) == (sum(a) == 0) for n in (2, 4) for a in _grid(n))

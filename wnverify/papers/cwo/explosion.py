@@ -9,8 +9,8 @@ from typing import Any, Final
 from wnverify.finding import Evidence, Json
 from wnverify.papers.claims import Condition, Measured, Part, claim, said
 from wnverify.papers.cwo import maps
+from wnverify.papers.cwo.standardization_gradient import WS
 
-WS: Final = ("ŵ = (w − μ 1)/σ by eqs. 15 to 17, w not constant",)
 LEFT_OUT: Final = "seven of ten enclosed cases"
 
 

@@ -10,7 +10,8 @@ from wnverify.finding import Evidence, Json, seed_of
 from wnverify.oracles.ratio import REFUTES_FROM, unit_roundoff
 from wnverify.papers.claims import Condition, Measured, Part, by_ratio, claim, said
 from wnverify.papers.cwo import maps
-from wnverify.papers.cwo.explosion import LEFT_OUT, WS
+from wnverify.papers.cwo.explosion import LEFT_OUT
+from wnverify.papers.cwo.standardization_gradient import WS
 
 
 @claim(
@@ -95,7 +96,8 @@ def _trained(formula: Any, beta: float, steps: int, n: int = 8, alpha: float = 0
         predicted = formula(sigma**2, beta, alpha, float(slope @ slope), n)
         sigma = float(w.std())
         allowed = 8 * n * u * (float(w @ w) / n + (alpha**2 * float(g @ g) / sigma**2))
-        worst, smallest = max(worst, abs(sigma**2 - predicted) / allowed), min(smallest, sigma)
+        worst = float(np.maximum(worst, abs(sigma**2 - predicted) / allowed))  # a NaN stays
+        smallest = min(smallest, sigma)
     evidence = by_ratio(
         "simulation",
         worst,
@@ -113,8 +115,8 @@ Bound = Callable[[Any, Any, Any, Any], Any]
     "CWO-P-NOEXPL",
     place="Sec. 3.5",
     statement="The update of CWO does not divide the gradient by the standard deviation of an unnormalised weight and "
-    "so avoids explosion: written as in eq. 12 its gradient has the coefficient α′ = √c α/‖w − α Pg‖, depending on no "
-    "scale but that of the step and is at most √c α/(√c − α‖Pg‖).",
+    "so avoids explosion: written as in eq. 12 its gradient has the coefficient α′ = √c α/‖w − α Pg‖, which depends "
+    "on no scale but that of the step and is at most √c α/(√c − α‖Pg‖).",
     hypotheses=("w feasible: ‖w‖² = c, 1·w = 0",),
     reading="explosion: a coefficient of the gradient that is not bounded over the weights that the method admits; "
     "eq. 14 with the √c that it needs for c ≠ 1. The formula is the least such bound, of (α, ‖Pg‖, c, square root).",
@@ -138,10 +140,11 @@ def no_explosion(formula: Bound, quick: bool) -> Measured:
     note = "‖w − α Pg‖ ≥ √c − α‖Pg‖, with equality where Pg points along w"
     proof = said("symbolic", bool(least and attained), note, power=0.0)
     searched, witness = _coefficients(formula, 40 if quick else 400)
-    touched = said(
-        "exact", False, "w = (1, −1), Pg = (1, −1), α = 1: w − α Pg = 0, and near it α′ is unbounded", power=0.0
-    )
-    counter: Json = {"c": 2, "w": [1, -1], "g": [1, -1], "α": 1, "w − α Pg": [0, 0]}
+    w, g = (1, -1), (1, -1)  # g is centred: Pg = g
+    moved = [a - b for a, b in zip(w, g, strict=True)]
+    note = f"w = (1, −1), Pg = (1, −1), α = 1: w − α Pg = ({moved[0]}, {moved[1]}), and near 0 α′ is unbounded"
+    touched = said("exact", any(moved), note, power=0.0)
+    counter: Json = {"c": 2, "w": list(w), "g": list(g), "α": 1, "w − α Pg": list(moved)}
     return Measured(
         parts=[Part("the coefficient is bounded", [proof, searched], witness)],
         conditions=[Condition("the step is shorter than the radius: α‖Pg‖ < √c", [touched], counter)],
@@ -170,7 +173,7 @@ def _coefficients(formula: Bound, count: int) -> tuple[Evidence, Json]:
         claimed = formula(alpha, 1.0, c, math.sqrt)
         excess = abs(found - claimed) if index % 2 else max(0.0, found - claimed)
         ratio = excess / (16 * n * u * found / (1 - reach))
-        if ratio > worst:
+        if ratio > worst or math.isnan(ratio):  # a NaN stays
             worst = ratio
             shown = {"n": n, "c": round(c, 6), "α": round(alpha, 6), "coefficient": round(found, 6)}
             shown["bound"] = round(float(claimed), 6)

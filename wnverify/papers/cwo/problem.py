@@ -131,6 +131,7 @@ def _eq10(w: Any, x: Any, l1: Any, l2: Any, c: Any, one: Any) -> Any:
     place="Sec. 3.4, eq. 10",
     statement="The Lagrangian of eq. 9 is ‖w − (w^(t) − α∇L)‖² + λ₁(‖w‖² − c) + λ₂ 1ᵀw, and the zeros of its "
     "derivative give the solution: they are ±√c x̂/‖x̂‖, x̂ the centred w^(t) − α∇L, of which + is the solution.",
+    hypotheses=("w^(t) − α∇L is not constant (see CWO-EQ11-UNIQ)",),
     reading="whether that solution is eq. 11 is asked in CWO-EQ11.",
     formula=_eq10,
     corrected="With ∇L held at w^(t), eq. 10 is the Lagrangian and its derivative gives ±√c x̂/‖x̂‖; with ∇L(w) the "
@@ -148,7 +149,7 @@ def lagrangian(formula: Lagrangian, quick: bool) -> Measured:
     only, witness = _zeros_exactly(formula)
     held, at_w = _gradient_moves()
     parts = [
-        Part("objective plus multiplier times constraint", [definition], {"n": 2, "formula": "see the statement"}),
+        Part("objective plus multiplier times constraint", [definition], {"n": 3, "formula": "see the statement"}),
         Part(
             "its zeros are ±√c x̂/‖x̂‖",
             [_zeros_in_symbols(formula), only],

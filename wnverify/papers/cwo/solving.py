@@ -152,7 +152,7 @@ def _never_raised(any_step: bool, number: int) -> tuple[list[Evidence], Json]:
             allowed = (8 * u + 2 * probabilistic_gamma(len(w) ** 2, u)) * size * (1 + 1 / (alpha * bound))
             ratio = (now - before + owed) / allowed
             power = max(power, REFUTES_FROM * allowed)
-            if ratio > worst:
+            if ratio > worst or math.isnan(ratio):  # a NaN stays
                 worst = ratio
                 witness = {
                     "L": "(w₁ − w₂)²" if number_of == 0 else "random",
@@ -203,6 +203,7 @@ def _movement() -> Evidence:
             after = after - after.mean()
             least, w = min(least, float((after - w) @ (after - w))), after
         below = first + bound * RADIUS / 2 + math.sqrt(slope @ slope * RADIUS)
-        worst = max(worst, least / (below / (PASSES * (1 / (2 * alpha) - bound / 2)) + np.finfo(float).eps))
+        allowed = below / (PASSES * (1 / (2 * alpha) - bound / 2)) + np.finfo(float).eps
+        worst = float(np.maximum(worst, least / allowed))  # a NaN stays
     note = f"least movement of {PASSES} passes against the sum of the descent inequalities"
     return by_ratio("property search", worst, note, power=1.0, model="(L(w^(1)) − L_min)/(T (1/(2α) − K/2))")

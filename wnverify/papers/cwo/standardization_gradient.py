@@ -121,7 +121,7 @@ def gradient_by_w_hat(formula: Equation, quick: bool) -> Measured:
     known = maps.symbols()
     by_name, proved = maps.gradients(known)
     left, right = formula(by_name, known.w_hat, known.n, known.sigma)
-    holds = maps.is_zero(left - right) if proved else None
+    holds = (left - right).is_zero() if proved else None
     routes = [said("symbolic", holds, "with the gradients proved from the definition, for every n", power=0.0)]
     enclosed, witness = _in_balls(formula, quick)
     return Measured(
@@ -194,7 +194,7 @@ def both_equations(formula: Both, quick: bool) -> Measured:
         parts = []
         for name, equation in (("eq. 18", _eighteen(formula, *names18)), ("eq. 19", _nineteen(formula, *names19))):
             left, right = equation(by_name, known.w_hat, known.n, known.sigma, known.one)
-            holds = maps.is_zero(left - right) if proved else None
+            holds = (left - right).is_zero() if proved else None
             symbolic = said("symbolic", holds, "over inner products, for every n", power=0.0)
             enclosed, witness = _in_balls(_with_ones(equation), quick)
             parts.append(Part(name, [symbolic, enclosed], witness))
@@ -224,7 +224,7 @@ def _exhausted(formula: Both) -> str:
 
     def true(equation: Callable[..., tuple[Any, Any]]) -> bool:
         left, right = equation(G, known.w_hat, known.n, known.sigma, known.one)
-        return maps.is_zero(left - right)
+        return bool((left - right).is_zero())
 
     eighteen = [pair for pair in pairs if true(_eighteen(formula, *pair))]
     nineteen = [pair for pair in pairs if true(_nineteen(formula, *pair))]

@@ -19,10 +19,9 @@ from wnverify.papers.cwo.comparison import (
     share,
     standard_errors,
 )
-from wnverify.papers.cwo.table1 import altered
+from wnverify.papers.cwo.table1 import OURS, altered
 from wnverify.papers.cwo.tables import TEST_SIZE
 
-OURS: Final = "Ours"
 CLEARLY: Final = 3
 """A margin is clear when it is at least this many times any margin that the same sentence calls comparable."""
 

@@ -17,11 +17,9 @@ from typing import Any, Final, NamedTuple
 from wnverify.finding import Evidence, Json, seed_of
 from wnverify.oracles.ratio import REFUTES_FROM
 from wnverify.papers.claims import by_ratio, said
+from wnverify.papers.cwo import maps
 
 Update = Callable[[Any, Any, Any, Any, Any, Any, Callable[[Any], Any]], Any]
-PRECISION: Final = 160
-WIDEST: Final = 1e-25
-"""Radius up to which a ball that contains 0 counts as having confirmed an equation."""
 
 
 def printed(w: Any, g: Any, one: Any, n: Any, alpha: Any, c: Any, root: Callable[[Any], Any]) -> Any:
@@ -131,16 +129,12 @@ def nearest_in_symbols(update: Update) -> Evidence:
 def nearest_in_balls(update: Update, quick: bool, only_feasible: bool = False) -> tuple[Evidence, Json]:
     """1·w, ‖w‖² − c and w·x − √c ‖x̂‖ enclosed at rational points; all three are 0 at the nearest point alone, the
     first two (``only_feasible``) at every feasible one."""
-    import flint
-    import numpy as np
-
     widest, count = 0.0, 0
-    with flint.ctx.workprec(PRECISION):
+    with maps.at_precision():
         for case in cases(quick):
             n = len(case.w)
-            w, g = (np.array([arb(x) for x in part], dtype=object) for part in (case.w, case.g))
-            one = np.array([flint.arb(1)] * n, dtype=object)
-            alpha, c = arb(case.alpha), arb(case.c)
+            w, g, one = maps.vector(case.w), maps.vector(case.g), maps.ones(n)
+            alpha, c = maps.vector([case.alpha, case.c])
             found = update(w, g, one, n, alpha, c, lambda x: x.sqrt())
             x = w - alpha * g
             x_hat = x - (x @ one) / n * one
@@ -154,14 +148,8 @@ def nearest_in_balls(update: Update, quick: bool, only_feasible: bool = False) -
                     shown = shown_case(case) | {name: float(f"{float(gap.mid()):.6g}")}
                     note = f"{name} is {float(gap.mid()):.4g} at {case.name}"
                     return said("enclosure", False, note, power=widest), shown
-    holds = True if widest <= WIDEST else None
+    holds = True if widest <= maps.WIDEST else None
     return said("enclosure", holds, f"{count} equations at rational points", power=widest, model="balls"), None
-
-
-def arb(x: Fraction) -> Any:
-    import flint
-
-    return flint.arb(flint.fmpq(x.numerator, x.denominator))
 
 
 def shown_case(case: Case) -> dict[str, Json]:

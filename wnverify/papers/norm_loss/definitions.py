@@ -158,8 +158,8 @@ def penalizes(formula: Callable[[Any], Any], quick: bool) -> Measured:
 @claim(
     "NL-EQ8",
     place="Sec. IV, eq. 8",
-    statement="L_total = L_target + λ_nl L_nl is the loss of the network, by which every filter of it is drawn to norm "
-    "one (eq. 12).",
+    statement="L_total = L_target + λ_nl L_nl is the loss of the network, by which each of its filters is drawn to "
+    "norm one (eq. 12).",
     reading="eq. 7 is the loss of one layer of C_o filters, a network has many, and eq. 8 has no sum over layers.",
     formula=lambda target, factor, penalty: target + factor * penalty,
     faults={

@@ -63,13 +63,11 @@ def signs(formula: tuple[Pull, Pull], quick: bool) -> Measured:
             if x < 1 and not (shorter < x < longer) and witness is None:
                 witness = {"‖w‖": shown(x), "η λ": shown(s), "after weight decay": shown(shorter)}
                 witness["after norm loss"] = shown(longer)
-    zero: list[bool] = []
-    for pull, wanted in ((shrinks, "shorter"), (grows, "longer")):
-        try:
-            after = abs(1 - F(1, 10) * pull(F(0))) * F(0)
-            zero.append(after < 0 if wanted == "shorter" else after > 0)
-        except ZeroDivisionError:
-            zero.append(False)
+    try:
+        shorter, longer = (abs(1 - F(1, 10) * pull(F(0))) * F(0) for pull in formula)
+        at_zero = shorter < 0 < longer
+    except ZeroDivisionError:
+        at_zero = False
     routes = [
         proved(
             positive(shrinks(r) * r) and positive(sympy.simplify(-grows(below) * below)),
@@ -78,7 +76,7 @@ def signs(formula: tuple[Pull, Pull], quick: bool) -> Measured:
         exact(witness is None, "norms from 10⁻³ to 9/10, steps with η λ from 10⁻⁶ to ½"),
     ]
     condition = Condition(
-        "w ≠ 0", [exact(all(zero), "at w = 0")], {"w": [0], "after weight decay": [0], "after norm loss": "0·(1 − 1/0)"}
+        "w ≠ 0", [exact(at_zero, "at w = 0")], {"w": [0], "after weight decay": [0], "after norm loss": "0·(1 − 1/0)"}
     )
     return Measured(parts=[Part("signs", routes, witness)], conditions=[condition])
 
@@ -88,7 +86,7 @@ def signs(formula: tuple[Pull, Pull], quick: bool) -> Measured:
     place="Sec. IV-A",
     statement="On components that the target loss hardly uses, weight decay prevails and leaves very small weights, "
     "which may not recover; norm loss does not: their norm goes to one.",
-    hypotheses=("the target's gradient on the component is zero", "w ≠ 0"),
+    hypotheses=("the target's gradient on the component is zero", "w ≠ 0", "0 < η λ < 1 (the paper calls both small)"),
     reading="a component: a filter.  Not recovering: in a unit a·relu(w·x) the gradient for w has the factor a and "
     "that for a the factor ‖w‖, so that with both small, both gradients are.",
     formula=PULLS,

@@ -142,7 +142,7 @@ def loss_cost(formula: Count, quick: bool) -> Measured:
             ("one factor for each filter, the least work: 4N + 3C_o", factor_first, (4, 3)),
         )
     ]
-    return Measured(readings=readings, message="A norm takes N multiplications, N − C_o additions and C_o roots.")
+    return Measured(readings=readings, message="The C_o norms take N multiplications, N − C_o additions and C_o roots.")
 
 
 @claim(

@@ -9,7 +9,13 @@ from wnverify.finding import Evidence
 from wnverify.papers.claims import Measured, Part, Reading, claim, said
 from wnverify.papers.norm_loss.dynamics import NORMS, Pull, positive
 from wnverify.papers.norm_loss.gradient import decay, deviation, norms_of
-from wnverify.papers.norm_loss.witnesses import F, exact, gradient_by_reverse_mode, network, proved, shown
+from wnverify.papers.norm_loss.witnesses import F, exact, gradient_by_reverse_mode, network, norm, proved, shown
+
+
+def _alike_at_5_and_13(w: Sequence[Any], root: Callable[[Any], Any]) -> Any:
+    """f(‖w‖) with f'(r)/r = 2 + (r − 5)(r − 13)."""
+    r = norm(w, root)
+    return r**4 / 4 - 6 * r**3 + 67 * r**2 / 2
 
 
 @claim(
@@ -23,20 +29,25 @@ from wnverify.papers.norm_loss.witnesses import F, exact, gradient_by_reverse_mo
         "weight decay in both": (decay, decay),
         "fourth powers": (decay, lambda w, root: sum(x**4 for x in w)),
         "sum of magnitudes": (lambda w, root: root(sum(x**2 for x in w)), deviation),
+        "alike at norms 5 and 13 alone": (_alike_at_5_and_13, deviation),
     },
 )
 def uniform(formula: tuple[Any, Any], quick: bool) -> Measured:
     import sympy
 
+    from wnverify.oracles.symbolic import is_identity
+
     known = network(2, 2)
-    entries = [x for row in known.rows for x in row]
-    at = dict(zip(entries, (3, 4, 5, 12), strict=True))
-    symbolic = []
+    at = dict(zip([x for row in known.rows for x in row], (3, 4, 5, 12), strict=True))
+    symbolic, numbers = [], []
     for penalty in formula:
         loss = sum(penalty(row, sympy.sqrt) for row in known.rows)
-        symbolic.append([[sympy.nsimplify((sympy.diff(loss, x) / x).subs(at)) for x in row] for row in known.rows])
-    witness = {"W": [[3, 4], [5, 12]], "gradient over weight": [shown(each) for each in symbolic]}
-    routes = [proved(_as_stated(symbolic, 0), "filters of norm 5 and 13")]
+        symbolic.append([[sympy.diff(loss, x) / x for x in row] for row in known.rows])
+        numbers.append([[sympy.nsimplify(x.subs(at)) for x in row] for row in symbolic[-1]])
+    witness = {"W": [[3, 4], [5, 12]], "gradient over weight": [shown(each) for each in numbers]}
+    apart = numbers[1][0][0] != numbers[1][1][0]
+    note = "two filters of two weights; what differs, at norms 5 and 13"
+    routes = [proved(_as_stated(symbolic, is_identity) and apart, note)]
     if not quick:
         routes.append(_uniform_in_reverse_mode(formula))
     return Measured(
@@ -44,11 +55,11 @@ def uniform(formula: tuple[Any, Any], quick: bool) -> Measured:
     )
 
 
-def _as_stated(ratios: Sequence[Sequence[Sequence[Any]]], slack: float) -> bool:
-    """Gradient over weight by penalty, channel, weight: one number for the first, one a channel for the other."""
+def _as_stated(ratios: Sequence[Sequence[Sequence[Any]]], same: Callable[[Any, Any], bool]) -> bool:
+    """Gradient over weight by penalty, channel, weight: one value for the first, one a channel for the other."""
 
-    def alike(numbers: Sequence[Any]) -> bool:
-        return all(abs(float(x) - float(numbers[0])) <= slack for x in numbers)
+    def alike(values: Sequence[Any]) -> bool:
+        return all(same(x, values[0]) for x in values)
 
     inside = all(alike(channel) for penalty in ratios for channel in penalty)
     decay_between, loss_between = (alike([channel[0] for channel in penalty]) for penalty in ratios)
@@ -58,13 +69,13 @@ def _as_stated(ratios: Sequence[Sequence[Sequence[Any]]], slack: float) -> bool:
 def _uniform_in_reverse_mode(formula: tuple[Any, Any]) -> Evidence:
     import torch
 
-    W = torch.tensor([[3.0, 4.0], [5.0, 12.0]], dtype=torch.float64, requires_grad=True)
+    W = torch.tensor([[3.0, 4.0], [8.0, 15.0]], dtype=torch.float64, requires_grad=True)
     ratios = []
     for penalty in formula:
         (grad,) = torch.autograd.grad(sum(penalty(list(row), torch.sqrt) for row in W), W)
         ratios.append((grad / W.detach()).tolist())
-    note = "the same filters in reverse mode"
-    return said("automatic differentiation", _as_stated(ratios, 1e-12), note, power=1e-12)
+    as_stated = _as_stated(ratios, lambda x, y: abs(x - y) <= 1e-12)
+    return said("automatic differentiation", as_stated, "filters of norm 5 and 17 in reverse mode", power=1e-12)
 
 
 @claim(
@@ -84,11 +95,11 @@ def _uniform_in_reverse_mode(formula: tuple[Any, Any]) -> Evidence:
 def extension(formula: Pull, quick: bool) -> Measured:
     import sympy
 
-    (row,), (norm,) = network(1, 2)
+    (row,), (length,) = network(1, 2)
     r, t = sympy.Symbol("r", positive=True), sympy.Symbol("t", positive=True)
     same = all(
         sympy.simplify(
-            sympy.diff(deviation(row, sympy.sqrt), x) - formula(norm) * sympy.diff(decay(row, sympy.sqrt), x)
+            sympy.diff(deviation(row, sympy.sqrt), x) - formula(length) * sympy.diff(decay(row, sympy.sqrt), x)
         )
         == 0
         for x in row

@@ -230,6 +230,12 @@ def _changed3(method: str, source: str, **values: str) -> tuple[Row3, ...]:
 IMAGENET_VALIDATION: Final = 50_000
 
 
+def _standard_errors(higher: Decimal, lower: Decimal, images: int) -> float:
+    """By how many standard errors of a difference of two binomial counts one error in percent is above the other."""
+    first, second = float(higher) / 100, float(lower) / 100
+    return (first - second) / math.sqrt((first * (1 - first) + second * (1 - second)) / images)
+
+
 @claim(
     "NL-T3-IMPR",
     place="Sec. V-E",
@@ -248,8 +254,7 @@ def substantial(formula: tuple[Row3, ...], quick: bool) -> Measured:
     base, ours = _of3(formula, "wd", ""), _of3(formula, "nl", OURS)
     parts = []
     for name, before, after in (("top-1", base.top1, ours.top1), ("top-5", base.top5, ours.top5)):
-        first, second = (float(number(text)) / 100 for text in (before, after))
-        margin = (first - second) / math.sqrt((first * (1 - first) + second * (1 - second)) / IMAGENET_VALIDATION)
+        margin = _standard_errors(number(before), number(after), IMAGENET_VALIDATION)
         note = f"{name}: {before} against {after}, {margin:.1f} standard errors"
         parts.append(Part(name, [exactly(margin > 2, note)], {"wd": before, "nl": after}))
     return Measured(parts=parts)
@@ -274,9 +279,6 @@ def gap_to_literature(formula: tuple[Row3, ...], quick: bool) -> Measured:
     larger = exactly(own - known > abs(own - ours), f"gap {own - known}, improvement {own - ours} points")
     above = exactly(ours > known, f"norm loss above the literature's weight decay by {ours - known}")
     return Measured(parts=[Part("much larger", [larger], witness), Part("norm loss above", [above], witness)])
-
-
-SETUPS: Final = ((TABLE_1, RESNET), (TABLE_1, WIDE), (TABLE_2, RESNET), (TABLE_2, WIDE))
 
 
 def _own_comparisons(tables: tuple[Table, Table, tuple[Row3, ...]]) -> dict[str, tuple[Decimal, Decimal]]:
@@ -333,12 +335,6 @@ def one_setup(formula: tuple[Table, Table, tuple[Row3, ...]], quick: bool) -> Me
         route = exactly(worse == [ONLY_ONE], f"worse in {', '.join(worse) or 'none'}")
         readings.append(Reading(text, [Part("one set-up", [route], witness or {"worse in": []})]))
     return Measured(readings=readings)
-
-
-def _standard_errors(ours: Decimal, other: Decimal, images: int) -> float:
-    """How far ``ours`` is above ``other`` in standard errors of a difference of two binomial counts."""
-    first, second = float(ours) / 100, float(other) / 100
-    return (first - second) / math.sqrt((first * (1 - first) + second * (1 - second)) / images)
 
 
 @claim(

@@ -189,8 +189,8 @@ def dominant(formula: Callable[[Any, Any], bool], quick: bool) -> Measured:
 @claim(
     "NL-EQ6",
     place="Sec. III, eq. 6",
-    statement="w/‖w‖ is the point of the oblique manifold next to w.",
-    reading="next: in the Euclidean norm, which is what projecting means; row by row.",
+    statement="w/‖w‖ is the point of the oblique manifold nearest to w.",
+    reading="nearest: in the Euclidean norm, which is what projecting means; row by row.",
     formula=lambda w, norm: [x / norm for x in w],
     faults={
         "the squared norm": lambda w, norm: [x / norm**2 for x in w],
