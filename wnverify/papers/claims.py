@@ -19,6 +19,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import importlib.util
+import math
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -137,6 +138,11 @@ def by_ratio(
     return Evidence(
         route=route, verdict=verdict, note=note, ratio=ratio, power=power, model=model, figures=dict(figures or {})
     )
+
+
+def worse(*ratios: float) -> float:
+    """The largest; a NaN among them stays one, so that it cannot pass."""
+    return math.nan if any(math.isnan(ratio) for ratio in ratios) else max(ratios)
 
 
 def agreed(routes: Iterable[Evidence]) -> Verdict:
@@ -260,7 +266,7 @@ class Claim:
             check=self.id,
             verdict=settled.verdict,
             statement=self.statement,
-            message=" ".join(text for text in (settled.note, measured.message) if text),
+            message=_sentences(settled.note, measured.message),
             conditions=tuple(given + read + needed + left_out),
             routes=tuple(_routes(measured)),
             witness=settled.witness,
@@ -270,6 +276,13 @@ class Claim:
             strength=settled.strength if settled.verdict in (Verdict.HOLDS, Verdict.HOLDS_UNDER) else None,
             readings=tuple(_reading_record(reading) for reading in measured.readings),
         )
+
+
+def _sentences(note: str, message: str) -> str:
+    """The note, ended by a full stop where a message follows it."""
+    if not (note and message):
+        return note or message
+    return f"{note}{'' if note.endswith(('.', '?', '!')) else '.'} {message}"
 
 
 def _reading_record(reading: Reading) -> dict[str, Json]:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from wnverify.finding import Evidence, Json, encode_array, seed_of
 from wnverify.oracles.ratio import REFUTES_FROM, probabilistic_gamma, unit_roundoff
-from wnverify.papers.claims import Measured, Part, by_ratio, claim, said
+from wnverify.papers.claims import Measured, Part, by_ratio, claim, said, worse
 from wnverify.papers.cwn import witnesses
 from wnverify.papers.cwn.gradient import eq3
 from wnverify.papers.cwn.parametrization import LARGEST_KAPPA, centred
@@ -174,7 +174,7 @@ def _float_errors(bound: Callable[[int, float, float], float], quick: bool) -> t
                 kappa, u = witnesses.kappa(v), unit_roundoff(dtype)
                 allowed = bound(d, kappa, u)
                 count, least, largest = count + 1, min(least, allowed), max(largest, error / u)
-                worst = float(np.maximum(worst, error / allowed))  # a NaN stays
+                worst = worse(worst, error / allowed)
                 if not error / allowed < REFUTES_FROM and witness is None:
                     witness = {"v": encode_array(v), "g": encode_array(g), "relative error": float(f"{error:.4g}")}
                     witness |= {"kappa": float(f"{kappa:.4g}"), "allowed": float(f"{allowed:.4g}")}

@@ -7,7 +7,7 @@ from typing import Any
 
 from wnverify.finding import Evidence, Json
 from wnverify.oracles.ratio import REFUTES_FROM, map_model
-from wnverify.papers.claims import Measured, Part, by_ratio, claim, said
+from wnverify.papers.claims import Measured, Part, by_ratio, claim, said, worse
 from wnverify.papers.cwn import witnesses
 
 
@@ -163,7 +163,6 @@ def _formula_at(formula: Any, case: witnesses.FloatCase) -> tuple[Any, float]:
 def _differences(formula: Any) -> Evidence:
     """Entry by entry against differences in 60 digits, with a proved bound for the truncation."""
     import mpmath
-    import numpy as np
 
     worst, floor, count = 0.0, math.inf, 0
     with mpmath.workdps(witnesses.DIGITS):
@@ -173,7 +172,7 @@ def _differences(formula: Any) -> Evidence:
             for i in range(case.d):
                 value, bound = witnesses.directional_difference(p, [int(i == j) for j in range(case.d)])
                 count += 1
-                worst = float(np.maximum(worst, float(abs(value - claimed[i])) / bound))  # a NaN stays
+                worst = worse(worst, float(abs(value - claimed[i])) / bound)
                 floor = min(floor, bound * float(p.norm / p.norm_c))
     return by_ratio(
         "differences",

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from wnverify.finding import Evidence, Json, seed_of
 from wnverify.oracles.ratio import FALSE_ALARM_BUDGET, REFUTES_FROM
-from wnverify.papers.claims import Condition, Measured, Part, by_ratio, claim, said
+from wnverify.papers.claims import Condition, Measured, Part, by_ratio, claim, said, worse
 from wnverify.papers.cwn import witnesses
 
 ASSUMPTIONS: Final = (
@@ -132,7 +132,7 @@ def _simulated(formula: Any, order: int, draws: int) -> Evidence:
         claimed = float(formula(w, np.ones(d), MU, SIGMA2))
         allowed = mean_deviation(draws, budget) if order == 1 else variance_deviation(draws, budget) * math.sqrt(SIGMA2)
         allowed *= math.sqrt(SIGMA2)
-        worst = float(np.maximum(worst, abs(found - claimed) / allowed))  # a NaN stays
+        worst = worse(worst, abs(found - claimed) / allowed)
         least = min(least, allowed / (math.sqrt(SIGMA2) if order == 1 else SIGMA2))
     model = (
         "normal quantile × σ/√n" if order == 1 else "Laurent-Massart: σ² (2 √(x/(n−1)) + 2 x/(n−1)), x = log(2/budget)"

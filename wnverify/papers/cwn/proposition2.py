@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from wnverify.finding import Evidence
 from wnverify.oracles.ratio import REFUTES_FROM, map_model
-from wnverify.papers.claims import Measured, Part, by_ratio, claim, said
+from wnverify.papers.claims import Measured, Part, by_ratio, claim, said, worse
 from wnverify.papers.cwn import witnesses
 
 VIA_W: Final = "L depends on v through w alone and is differentiable there; v is not constant (CWN-P2-PRE, CWN-P2-DEG)."
@@ -78,7 +78,6 @@ def _inner_product(
 def _by_differences(formula: InnerProduct, direction: Callable[[Any, Any], Any]) -> Evidence:
     """The inner product as a directional derivative, by differences in 60 digits."""
     import mpmath
-    import numpy as np
 
     worst, floor, count = 0.0, math.inf, 0
     with mpmath.workdps(witnesses.DIGITS):
@@ -87,7 +86,7 @@ def _by_differences(formula: InnerProduct, direction: Callable[[Any, Any], Any])
             value, bound = witnesses.directional_difference(p, list(direction(p.w, p.one)))
             count += 1
             error = float(abs(value - formula(p.c, p.w, p.one, case.d, p.norm)))
-            worst = float(np.maximum(worst, error / bound))  # a NaN stays
+            worst = worse(worst, error / bound)
             floor = min(floor, bound * float(p.norm / p.norm_c))
     return by_ratio(
         "differences",

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from wnverify.finding import Evidence, Json
+from wnverify.papers.arithmetic import standard_errors
 from wnverify.papers.claims import Measured, Part, claim, said
 
 TEST_IMAGES: Final = 10_000
@@ -46,7 +47,7 @@ def lowest_error(formula: Mapping[str, str], quick: bool) -> Measured:
     rivals = [name for name in errors if name != OURS]
     lowest = all(errors[OURS] < errors[name] for name in rivals)
     fewest = sorted(images, key=lambda name: (images[name], name == OURS))[0] == OURS
-    margins = {name: _in_standard_errors(int(images[OURS]), int(images[name])) for name in rivals}
+    margins = {name: standard_errors(errors[OURS], errors[name], TEST_IMAGES) for name in rivals}
     figures: dict[str, Json] = {f"images wrong, {name}": float(count) for name, count in images.items()}
     figures |= {f"margin over {name} in standard errors": value for name, value in margins.items()}
     nearest = min(rivals, key=lambda name: errors[name])
@@ -75,12 +76,6 @@ def lowest_error(formula: Mapping[str, str], quick: bool) -> Measured:
         ],
         message=message,
     )
-
-
-def _in_standard_errors(first: int, second: int) -> float:
-    """(second − first) over the standard error of the difference of two independent binomial counts."""
-    variance = sum(count * (1 - count / TEST_IMAGES) for count in (first, second))
-    return round((second - first) / math.sqrt(variance), 2)
 
 
 EPOCHS: Final[Mapping[str, int | None]] = MappingProxyType({"CWN": None, "WN": None, "plain": None})

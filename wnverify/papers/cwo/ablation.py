@@ -7,8 +7,9 @@ from typing import Final, NamedTuple
 
 from wnverify.experiments.published.cwo_tables import NO_NOISE, TABLE1, TABLE3, TABLE4, Ablation, Noise, Setting, Table1
 from wnverify.finding import Json
+from wnverify.papers.arithmetic import standard_errors
 from wnverify.papers.claims import Measured, claim
-from wnverify.papers.cwo.comparison import STANDARD_ERRORS, judged, standard_errors
+from wnverify.papers.cwo.comparison import STANDARD_ERRORS, judged
 from wnverify.papers.cwo.tables import TEST_SIZE, known, with_noise
 
 DATA: Final = ("CIFAR-10", "CIFAR-100")

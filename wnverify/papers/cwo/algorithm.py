@@ -8,7 +8,8 @@ from typing import Final
 
 from wnverify.finding import Evidence, Json, seed_of
 from wnverify.oracles.ratio import REFUTES_FROM, probabilistic_gamma, unit_roundoff
-from wnverify.papers.claims import Condition, Measured, Part, by_ratio, claim, said
+from wnverify.papers.arithmetic import Counted
+from wnverify.papers.claims import Condition, Measured, Part, by_ratio, claim, said, worse
 from wnverify.papers.cwo import updates
 
 CENTRED: Final = "1ᵀw^(1) = 0"
@@ -130,8 +131,7 @@ def _benign_run(update: updates.Update) -> tuple[Evidence, Json]:
         w = updates.in_floats(update, w, g, alpha, c)
         # a pass rounds the mean of g and some products: each is relative to ‖w̃‖ or ‖g‖, and none shrinks in a sum
         allowed = step * (8 * u + probabilistic_gamma(n, u)) * math.sqrt(n) * (math.sqrt(c) + alpha * math.sqrt(g @ g))
-        gaps = [worst, abs(w.sum()) / allowed, abs(math.sqrt(w @ w) - math.sqrt(c)) / allowed]
-        worst = float(np.max(gaps))  # a NaN stays
+        worst = worse(worst, abs(w.sum()) / allowed, abs(math.sqrt(w @ w) - math.sqrt(c)) / allowed)
         power = max(power, REFUTES_FROM * allowed)
     note = f"{STEPS} passes, n = {n}, g ⟂ w"
     witness: Json = {"1·w": float(f"{w.sum():.4g}"), "‖w‖²": float(f"{w @ w:.6g}"), "c": c}
@@ -166,34 +166,6 @@ def _drift(update: updates.Update, dtype: str) -> tuple[Evidence, Json]:
     return by_ratio("simulation", total / allowed, note, power=REFUTES_FROM * allowed, model=model), witness
 
 
-class Counted:
-    """A number that counts the operations done with it; ``count`` is shared by all."""
-
-    count = 0
-
-    def __init__(self, value: float) -> None:
-        self.value = value
-
-    def _do(self, value: float) -> Counted:
-        Counted.count += 1
-        return Counted(value)
-
-    def __add__(self, other: Counted) -> Counted:
-        return self._do(self.value + other.value)
-
-    def __sub__(self, other: Counted) -> Counted:
-        return self._do(self.value - other.value)
-
-    def __mul__(self, other: Counted) -> Counted:
-        return self._do(self.value * other.value)
-
-    def __truediv__(self, other: Counted) -> Counted:
-        return self._do(self.value / other.value)
-
-    def root(self) -> Counted:
-        return self._do(math.sqrt(self.value))
-
-
 def _total(values: list[Counted]) -> Counted:
     total = values[0]
     for value in values[1:]:
@@ -205,20 +177,20 @@ def _operations(n: int, batch: int) -> tuple[int, int, int]:
     """Operations of a plain step, of Alg. 1, and of one row's forward pass and gradient for ``batch`` samples."""
     w, g = ([Counted(1.0 + i) for i in range(n)] for _ in range(2))
     alpha, size, radius = Counted(0.1), Counted(float(n)), Counted(math.sqrt(2))
-    Counted.count = 0
+    Counted.done = 0
     for a, b in zip(w, g, strict=True):
         a - alpha * b
-    plain, Counted.count = Counted.count, 0
+    plain, Counted.done = Counted.done, 0
     mean = _total(g) / size
     moved = [a - alpha * (b - mean) for a, b in zip(w, g, strict=True)]
     scale = radius / _total([x * x for x in moved]).root()
     for x in moved:
         scale * x
-    ours, Counted.count = Counted.count, 0
+    ours, Counted.done = Counted.done, 0
     for _ in range(batch):
         output = _total([a * b for a, b in zip(w, g, strict=True)])
         g = [a + output * b for a, b in zip(g, w, strict=True)]
-    gradient, Counted.count = Counted.count, 0
+    gradient, Counted.done = Counted.done, 0
     return plain, ours, gradient
 
 

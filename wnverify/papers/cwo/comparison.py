@@ -7,13 +7,13 @@ nothing for the variation between runs.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final
 
 from wnverify.experiments.published.cwo_tables import Row
 from wnverify.finding import Evidence, Json
+from wnverify.papers.arithmetic import standard_errors
 from wnverify.papers.claims import Part, said
 from wnverify.papers.cwo.tables import ITALIC, known, mark, number
 
@@ -23,16 +23,6 @@ SHARE: Final = Decimal("0.98")
 """Second reading of *competitive*: at least this share of the best accuracy."""
 WITHIN_CHANCE: Final = "never behind the best by more than two standard errors of the difference on the test set"
 WITHIN_SHARE: Final = "an accuracy of at least 98 % of the best one"
-
-
-def standard_errors(first: Decimal, second: Decimal, size: int) -> float:
-    """(second − first) in standard errors, both errors (or both accuracies) in percent of ``size`` samples.
-
-    >>> standard_errors(Decimal("5.64"), Decimal("6.00"), 10_000)
-    1.09
-    """
-    variance = sum(float(x) / 100 * (1 - float(x) / 100) for x in (first, second)) / size
-    return round(float(second - first) / 100 / math.sqrt(variance), 2)
 
 
 def behind(ours: Decimal, others: Iterable[Decimal], size: int, *, accuracy: bool = False) -> float:

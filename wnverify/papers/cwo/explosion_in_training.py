@@ -8,7 +8,7 @@ from typing import Any
 
 from wnverify.finding import Evidence, Json, seed_of
 from wnverify.oracles.ratio import REFUTES_FROM, unit_roundoff
-from wnverify.papers.claims import Condition, Measured, Part, by_ratio, claim, said
+from wnverify.papers.claims import Condition, Measured, Part, by_ratio, claim, said, worse
 from wnverify.papers.cwo import maps
 from wnverify.papers.cwo.explosion import LEFT_OUT
 from wnverify.papers.cwo.standardization_gradient import WS
@@ -96,7 +96,7 @@ def _trained(formula: Any, beta: float, steps: int, n: int = 8, alpha: float = 0
         predicted = formula(sigma**2, beta, alpha, float(slope @ slope), n)
         sigma = float(w.std())
         allowed = 8 * n * u * (float(w @ w) / n + (alpha**2 * float(g @ g) / sigma**2))
-        worst = float(np.maximum(worst, abs(sigma**2 - predicted) / allowed))  # a NaN stays
+        worst = worse(worst, abs(sigma**2 - predicted) / allowed)
         smallest = min(smallest, sigma)
     evidence = by_ratio(
         "simulation",

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
 from wnverify.finding import Evidence, Json
-from wnverify.papers.claims import said
+from wnverify.papers.claims import said, worse
 
 PRECISION: Final = 160
 """Bits of the ball arithmetic."""
@@ -271,7 +271,7 @@ def reverse_mode(claimed: Callable[[Any, Any, Any, int, Any, Any], Any], target:
             kappa = float(np.linalg.norm(w)) / (s * n**0.5)
             model = map_model("float64", n, condition=3 * kappa, roundings=12)
             error = float(np.linalg.norm(claimed(g, w_hat, np.ones(n), n, s, w) - found))
-            worst = float(np.maximum(worst, error / (scale * model.relative)))  # a NaN stays
+            worst = worse(worst, error / (scale * model.relative))
             floor, points = min(floor, model.relative), points + 1
     text = "‖∇_ŵ L‖/σ × (3 κ (u + γ̃_n) + 12 u) in float64, κ = ‖w‖/(√n σ)"
     power = REFUTES_FROM * floor

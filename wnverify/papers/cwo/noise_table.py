@@ -9,8 +9,9 @@ from typing import Final, NamedTuple
 
 from wnverify.experiments.published.cwo_tables import NO_NOISE, TABLE4, Noise
 from wnverify.finding import Json
+from wnverify.papers.arithmetic import standard_errors
 from wnverify.papers.claims import Measured, Part, Reading, claim, said
-from wnverify.papers.cwo.comparison import judged, marked, standard_errors, unmeasured
+from wnverify.papers.cwo.comparison import judged, marked, unmeasured
 from wnverify.papers.cwo.tables import MISSING, TEST_SIZE, known, number, with_noise
 
 

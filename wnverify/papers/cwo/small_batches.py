@@ -9,8 +9,9 @@ from typing import Final, NamedTuple
 
 from wnverify.experiments.published.cwo_tables import TABLE1, TABLE2, BatchErrors, Setting, Table1
 from wnverify.finding import Json
+from wnverify.papers.arithmetic import standard_errors
 from wnverify.papers.claims import Measured, Part, Reading, claim, said
-from wnverify.papers.cwo.comparison import STANDARD_ERRORS, judged, standard_errors
+from wnverify.papers.cwo.comparison import STANDARD_ERRORS, judged
 from wnverify.papers.cwo.tables import TEST_SIZE, known
 
 DATA: Final = ("CIFAR-10", "CIFAR-100")

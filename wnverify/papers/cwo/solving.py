@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from wnverify.finding import Evidence, Json, seed_of
 from wnverify.oracles.ratio import REFUTES_FROM, probabilistic_gamma, unit_roundoff
-from wnverify.papers.claims import Measured, Part, by_ratio, claim, said
+from wnverify.papers.claims import Measured, Part, by_ratio, claim, said, worse
 from wnverify.papers.cwo import updates
 
 RADIUS: Final = 2.0
@@ -204,6 +204,6 @@ def _movement() -> Evidence:
             least, w = min(least, float((after - w) @ (after - w))), after
         below = first + bound * RADIUS / 2 + math.sqrt(slope @ slope * RADIUS)
         allowed = below / (PASSES * (1 / (2 * alpha) - bound / 2)) + np.finfo(float).eps
-        worst = float(np.maximum(worst, least / allowed))  # a NaN stays
+        worst = worse(worst, least / allowed)
     note = f"least movement of {PASSES} passes against the sum of the descent inequalities"
     return by_ratio("property search", worst, note, power=1.0, model="(L(w^(1)) − L_min)/(T (1/(2α) − K/2))")

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from wnverify.experiments.published.cwo_tables import METHODS, TABLE1, Row, Setting, Table1
 from wnverify.finding import Json
+from wnverify.papers.arithmetic import standard_errors
 from wnverify.papers.claims import Measured, Part, claim, said
 from wnverify.papers.cwo.comparison import (
     SHARE,
@@ -17,7 +18,6 @@ from wnverify.papers.cwo.comparison import (
     judged,
     marked,
     share,
-    standard_errors,
     unmeasured,
 )
 from wnverify.papers.cwo.tables import TEST_SIZE, known

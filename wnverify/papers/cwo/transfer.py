@@ -8,17 +8,9 @@ from typing import Final, NamedTuple
 
 from wnverify.experiments.published.cwo_tables import TABLE1, TABLE5, TABLE6, Accuracies, Table1
 from wnverify.finding import Json
+from wnverify.papers.arithmetic import standard_errors
 from wnverify.papers.claims import Measured, Part, Reading, claim, said
-from wnverify.papers.cwo.comparison import (
-    SHARE,
-    STANDARD_ERRORS,
-    WITHIN_CHANCE,
-    WITHIN_SHARE,
-    behind,
-    judged,
-    share,
-    standard_errors,
-)
+from wnverify.papers.cwo.comparison import SHARE, STANDARD_ERRORS, WITHIN_CHANCE, WITHIN_SHARE, behind, judged, share
 from wnverify.papers.cwo.table1 import OURS, altered
 from wnverify.papers.cwo.tables import TEST_SIZE
 

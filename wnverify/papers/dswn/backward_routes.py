@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from wnverify.finding import Evidence, Json
 from wnverify.oracles.ratio import REFUTES_FROM, map_model
-from wnverify.papers.claims import by_ratio, said
+from wnverify.papers.claims import by_ratio, said, worse
 from wnverify.papers.dswn import backward_chain as chain
 from wnverify.papers.dswn.backward_chain import Point
 from wnverify.papers.dswn.model_points import balls
@@ -218,7 +218,7 @@ def by_differences(formula: Formula, method: Method, chosen: Sequence[Point]) ->
             scale = _norm(p.A) * _norm(p.G_inv) * _norm(E) / lowest
             # the third derivative of a polar factor is bounded by a small multiple of (‖E‖ / s_min)³
             bound = (100 * (float(h) * _norm(E) / lowest) ** 2 + float(quotient.rad()) / scale) * (1 + _norm(p.V_C))
-            worst, floor = max(worst, off / (scale * bound)), min(floor, bound)
+            worst, floor = worse(worst, off / (scale * bound)), min(floor, bound)
     return by_ratio(
         "differences",
         worst,
@@ -277,8 +277,7 @@ def by_automatic(formula: Formula, method: Method, chosen: Sequence[Point]) -> l
         model = map_model("float64", p.V.size, condition=4 * _norm(p.V) / s[0] / gap, roundings=16)
         floor = min(floor, model.relative)
         for mode, value in _automatic(method, p).items():
-            ratio = _norm(value - claimed) / (scale * model.relative)
-            worst[mode] = ratio if not ratio <= worst[mode] else worst[mode]
+            worst[mode] = worse(worst[mode], _norm(value - claimed) / (scale * model.relative))
     return [
         by_ratio(
             "automatic differentiation",

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from wnverify.finding import Evidence, Json, seed_of
 from wnverify.oracles.ratio import FALSE_ALARM_BUDGET, REFUTES_FROM
-from wnverify.papers.claims import Condition, Measured, Part, by_ratio, claim, said
+from wnverify.papers.claims import Condition, Measured, Part, by_ratio, claim, said, worse
 from wnverify.papers.dswn.model_points import eye, matrix, reflection, rows_of, shown
 
 SIGMA2: Final = Fraction(9, 4)
@@ -111,7 +111,7 @@ def _simulated(formula: Energy, draws: int) -> Evidence:
     worst = 0.0
     for a in (np.array([1.0, 0.0]), np.array([1.0, 1.0]) / math.sqrt(2)):
         found = float(((z @ a) ** 2).mean())
-        worst = max(worst, abs(found - float(a @ claimed @ a)) / (allowed * float(SIGMA2)))
+        worst = worse(worst, abs(found - float(a @ claimed @ a)) / (allowed * float(SIGMA2)))
     model = f"σ² (2 √(x/n) + 2 x/n), x = log(4/{FALSE_ALARM_BUDGET:g})"
     return by_ratio("simulation", worst, f"{draws} Gaussian x, n = 2, d = 5", power=REFUTES_FROM * allowed, model=model)
 

@@ -8,8 +8,9 @@ from typing import Final
 
 from wnverify.experiments.published.dswn_tables import CIFAR_10, TABLE_2
 from wnverify.finding import Evidence, Json
+from wnverify.papers.arithmetic import exactly
 from wnverify.papers.claims import Measured, Part, claim
-from wnverify.papers.dswn.numbers import HALF_A_DIGIT, OURS, exactly, means, only_in, printed
+from wnverify.papers.dswn.numbers import HALF_A_DIGIT, OURS, means, only_in, printed
 
 Numbers = Mapping[str, str | None]
 """Figures of the text; None for what only a drawing holds."""

@@ -11,8 +11,9 @@ from typing import Final, NamedTuple
 
 from wnverify.experiments.published.dswn_tables import CIFAR_10, CIFAR_100, MNIST, PIE, TABLE_1, TABLE_2, Table1, Table2
 from wnverify.finding import Json, seed_of
-from wnverify.papers.claims import Measured, Part, Reading, claim, said
-from wnverify.papers.dswn.numbers import OURS, RUNS, TEST_IMAGES, changed1, changed2, column, exactly, means, printed
+from wnverify.papers.arithmetic import exactly
+from wnverify.papers.claims import Measured, Part, Reading, claim, said, worse
+from wnverify.papers.dswn.numbers import OURS, RUNS, TEST_IMAGES, changed1, changed2, column, means, printed
 from wnverify.papers.dswn.table_numbers import best
 
 Runs = tuple[Mapping[str, Callable[[int], bool]], Mapping[str, int], Table1]
@@ -183,7 +184,7 @@ def significance(formula: Table2, quick: bool) -> Measured:
             for divisor in (RUNS - 1, RUNS):
                 a, b = (float(cell.deviation) ** 2 * divisor / (RUNS - 1) / RUNS for cell in (ours, other))
                 t, freedom = float(margin) / math.sqrt(a + b), (a + b) ** 2 * (RUNS - 1) / (a * a + b * b)
-                worst = max(worst, 2 * float(stdtr(freedom, -t)))
+                worst = worse(worst, 2 * float(stdtr(freedom, -t)))
             witness: Json = {"margin": str(margin), "spread": str(spread), "p": f"{worst:.2g}"}
             larger = exactly(margin > spread, f"margin {margin}, larger deviation {spread}")
             welch = said("exact", worst < 0.05, f"Welch's test, two-sided p at most {worst:.2g}", power=1e-12)

@@ -21,11 +21,6 @@ TEST_IMAGES: Final[Mapping[str, int]] = MappingProxyType({"MNIST": 10_000, "PIE"
 """MNIST: 10 classes of 1,000 by sec. 4.2.1; PIE: the sample of sec. 4.2.1."""
 
 
-def exactly(holds: bool, note: str, **figures: Json) -> Evidence:
-    """Decimals compared exactly: a change in the last printed digit would be noticed."""
-    return said("arithmetic", holds, note, power=0.0, figures=figures)
-
-
 def only_in(place: str, what: str) -> Evidence:
     """Nothing in the text holds what is asked."""
     return said("reading", None, f"only {place} could tell {what}, and the text does not contain its data")

@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 
 from wnverify.experiments.published.dswn_tables import TABLE_1, TABLE_2
 from wnverify.finding import Json
+from wnverify.papers.arithmetic import exactly
 from wnverify.papers.claims import Measured, Part, Reading, claim, said
-from wnverify.papers.dswn.numbers import exactly
 
 
 class Methods(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from wnverify.finding import Evidence, Json
 from wnverify.oracles.ratio import REFUTES_FROM, gamma, unit_roundoff
-from wnverify.papers.claims import Condition, Measured, Part, by_ratio, claim, said
+from wnverify.papers.claims import Condition, Measured, Part, by_ratio, claim, said, worse
 from wnverify.papers.dswn import shrinkage
 from wnverify.papers.dswn.shrinkage import STRENGTHS, Shrinkage, shown
 
@@ -183,7 +183,7 @@ def _by_least_squares(formula: Shrinkage) -> Evidence:
         # the normal equations have condition number 1 + ρ d, and are solved in d + 1 terms
         allowed = gamma(8 * (d + 1), unit_roundoff("float64")) * (1 + float(rho) * d) ** 2 * float(np.linalg.norm(size))
         error = float(np.abs(found - w).max())
-        cases, worst, least = cases + 1, max(worst, error / allowed), min(least, allowed)
+        cases, worst, least = cases + 1, worse(worst, error / allowed), min(least, allowed)
     return by_ratio(
         "optimisation",
         worst,

@@ -10,8 +10,9 @@ from typing import Final, NamedTuple
 
 from wnverify.experiments.published.dswn_tables import CIFAR_10, CIFAR_100, TABLE_2, Table2
 from wnverify.finding import Json
+from wnverify.papers.arithmetic import exactly
 from wnverify.papers.claims import Measured, Part, Reading, claim, said
-from wnverify.papers.dswn.numbers import HALF_A_DIGIT, OURS, changed2, exactly, means, printed, rest_of
+from wnverify.papers.dswn.numbers import HALF_A_DIGIT, OURS, changed2, means, printed, rest_of
 
 
 class Standing(NamedTuple):

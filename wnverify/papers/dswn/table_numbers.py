@@ -8,8 +8,9 @@ from typing import Final
 
 from wnverify.experiments.published.dswn_tables import CIFAR_10, CIFAR_100, MNIST, PIE, TABLE_1, TABLE_2, Table1, Table2
 from wnverify.finding import Json
+from wnverify.papers.arithmetic import exactly
 from wnverify.papers.claims import Measured, Part, claim, said
-from wnverify.papers.dswn.numbers import OURS, changed1, changed2, column, exactly, means, printed
+from wnverify.papers.dswn.numbers import OURS, changed1, changed2, column, means, printed
 
 Gap = tuple[str, Table1]
 

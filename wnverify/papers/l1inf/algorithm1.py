@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Final
 
 from wnverify.finding import Evidence, Json
-from wnverify.papers.claims import Measured, Part, by_ratio, claim, said
+from wnverify.papers.claims import Measured, Part, by_ratio, claim, said, worse
 from wnverify.papers.l1inf import networks
 from wnverify.papers.l1inf.exact_projection import (
     Vector,
@@ -131,7 +131,7 @@ def _implementation(formula: Step) -> Evidence:
         found, relative = reference.project(moved, c=float(c)), map_model("float64", moved.shape[1]).relative
         if float(np.abs(found - exact).max()) > relative * float(np.abs(moved).sum(axis=1).max()):
             return said("property search", None, "the implementation computes something else")
-        worst = max(worst, float(np.abs(found).sum(axis=1).max() - float(c)) / (float(c) * relative))
+        worst = worse(worst, float(np.abs(found).sum(axis=1).max() - float(c)) / (float(c) * relative))
     return by_ratio(
         "property search", worst, "the implementation in float64", power=1e-15, model="(‖w‖₁ − c) / c, map model"
     )

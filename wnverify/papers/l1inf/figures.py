@@ -13,9 +13,10 @@ from wnverify.experiments.published.l1inf_tables import (
     Table2,
 )
 from wnverify.finding import Json
+from wnverify.papers.arithmetic import exactly
 from wnverify.papers.claims import Measured, Part, claim, said
 from wnverify.papers.l1inf import networks
-from wnverify.papers.l1inf.tables import exactly, number, supplied
+from wnverify.papers.l1inf.tables import number, supplied
 
 
 class Block(NamedTuple):

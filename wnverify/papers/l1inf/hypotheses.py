@@ -11,8 +11,9 @@ from typing import Any, Final, NamedTuple
 from wnverify.experiments.data import synthetic
 from wnverify.experiments.published.l1inf_tables import NO_LIMIT, TABLE_1, TABLE_2
 from wnverify.finding import Json, seed_of
+from wnverify.papers.arithmetic import exactly
 from wnverify.papers.claims import Measured, Part, claim, said
-from wnverify.papers.l1inf.tables import exactly, limit
+from wnverify.papers.l1inf.tables import limit
 
 COUNT: Final = 100
 """Samples of x looked at."""

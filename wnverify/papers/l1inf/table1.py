@@ -13,8 +13,9 @@ from wnverify.experiments.published.l1inf_tables import (
     Table1,
 )
 from wnverify.finding import Json
+from wnverify.papers.arithmetic import exactly
 from wnverify.papers.claims import Measured, Part, claim, said
-from wnverify.papers.l1inf.tables import changed1, exactly, half_digit, number, pairs_with, steps_against
+from wnverify.papers.l1inf.tables import changed1, half_digit, number, pairs_with, steps_against
 
 DIFFERENCE: Final = "generalisation error = test error − training error (Sec. 5, first definition)"
 WRONG_ROW: Final = "1.00"

@@ -9,8 +9,9 @@ from typing import Final
 
 from wnverify.experiments.published.l1inf_tables import NO_LIMIT, TABLE_2, Table2
 from wnverify.finding import Json
+from wnverify.papers.arithmetic import exactly
 from wnverify.papers.claims import Measured, Part, Reading, claim, said
-from wnverify.papers.l1inf.tables import changed2, exactly, half_digit, number, pairs_with, steps_against
+from wnverify.papers.l1inf.tables import changed2, half_digit, number, pairs_with, steps_against
 
 
 def _gen(table: Table2) -> dict[str, Decimal]:

@@ -18,8 +18,9 @@ from wnverify.experiments.published.l1inf_tables import (
     Table3,
 )
 from wnverify.finding import Json
+from wnverify.papers.arithmetic import exactly
 from wnverify.papers.claims import Measured, Part, claim, said
-from wnverify.papers.l1inf.tables import changed2, changed3, exactly, half_digit, number
+from wnverify.papers.l1inf.tables import changed2, changed3, half_digit, number
 
 TEST_SIZES: Final = {"Cla. Exp": TRIALS * TEST_SAMPLES, "MNIST": 10_000, "CIFAR10": 10_000}
 """Samples behind each accuracy: Sec. 5.2's ten test sets, and the usual test sets of the others."""

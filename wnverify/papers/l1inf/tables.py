@@ -16,7 +16,8 @@ from wnverify.experiments.published.l1inf_tables import (
     Table2,
     Table3,
 )
-from wnverify.finding import Evidence, Json
+from wnverify.finding import Json
+from wnverify.papers.arithmetic import exactly
 from wnverify.papers.claims import Part, said
 
 
@@ -62,11 +63,6 @@ def changed3(regularizer: str, **cells: str) -> Table3:
     """Table 3 with some cells of one row replaced (Cla stands for Cla. Exp)."""
     old = dict(zip(("Cla", "MNIST", "CIFAR10"), TABLE_3[regularizer], strict=True)) | cells
     return {**TABLE_3, regularizer: (old["Cla"], old["MNIST"], old["CIFAR10"])}
-
-
-def exactly(holds: bool, note: str, **figures: Json) -> Evidence:
-    """Printed decimals compared exactly: a change in the last digit would be noticed."""
-    return said("arithmetic", holds, note, power=0.0, figures=figures)
 
 
 def steps_against(values: Mapping[str, Decimal], *, falls: bool) -> dict[str, Json]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from wnverify.finding import Evidence, Json
-from wnverify.papers.claims import Condition, Measured, Part, claim, said
+from wnverify.papers.claims import Condition, Measured, Part, claim, said, worse
 from wnverify.papers.l1inf.theorem1_bounds import (
     CONSTANTS,
     Bound,
@@ -115,7 +115,7 @@ def _contraction() -> Evidence:
         H = np.vstack([half, -half])
         inner = np.abs(signs @ np.vectorize(act)(H).T).max(axis=1)
         outer = (signs @ H.T).max(axis=1)
-        worst = max(worst, float(np.exp(inner).mean() / (2 * np.exp(rho * outer).mean())))
+        worst = worse(worst, float(np.exp(inner).mean() / (2 * np.exp(rho * outer).mean())))
     note = f"18 symmetric sets of ten vectors, λ = 1; the left side is at most {worst:.3f} of the right"
     return said("exact", worst <= 1, note, power=max(1 - worst, 0.0))
 

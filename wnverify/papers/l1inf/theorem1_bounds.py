@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from wnverify.finding import Evidence, Json
-from wnverify.papers.claims import Part, said
+from wnverify.papers.claims import Part, said, worse
 
 PATTERNS: Final = (8, 24, 1000, 100_000)
 """Sizes n at which ``every_sign_pattern`` is used without listing it."""
@@ -173,7 +173,7 @@ def _on_a_grid(bound: Bound, from_one: bool) -> Evidence:
     constants = (1.0, 1.1, 3.0) if from_one else (0.01, 0.5, 0.9, 1.0, 1.1, 3.0)
     points = [*itertools.product((0, 1, 2, 5, 20, 100), constants, (1, 2, 10, 10**6, 10**300)), (5000, 1.0, 1)]
     for k, c, m1 in points:
-        worst = max(worst, quotient(closed_form(NetworkClass(k, c), n, m1), value(bound, k, c, n, m1)))
+        worst = worse(worst, quotient(closed_form(NetworkClass(k, c), n, m1), value(bound, k, c, n, m1)))
     note = f"the sharper closed form is at most {worst:.3f} of it, k ≤ 5000, m1 ≤ 10³⁰⁰"
     power = max(1 - worst, 0.0)
     return said("property search", worst <= 1 or None, note, power=power, figures={"sharper / bound": worst})

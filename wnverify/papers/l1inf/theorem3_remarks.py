@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from wnverify.finding import Evidence, Json
-from wnverify.papers.claims import Measured, Part, claim, said
+from wnverify.papers.claims import Measured, Part, claim, said, worse
 from wnverify.papers.l1inf import networks, right_side
 from wnverify.papers.l1inf.right_side import ball
 
@@ -163,6 +163,6 @@ def _bounds_in_floats(formula: Callable[[Any, int], Any]) -> Evidence:
             bound = theorem1_first(NetworkClass(k, r), 1, m1)
             limit = math.sqrt(k + 1) * (2 * math.sqrt(math.log(16)) + math.sqrt(2 * math.log(2 * m1)))
             right = limit * float(formula(r, k))
-            worst = max(worst, bound / right if right > 0 else math.inf)
+            worst = worse(worst, bound / right if right > 0 else math.inf)
     # At k = 0 the two are equal; O allows any constant, and 5/4 is told from it in spite of rounding.
     return said("arithmetic", worst <= 5 / 4, f"Theorem 1 at most {worst:.4g} of it", power=0.25)

@@ -13,9 +13,10 @@ from wnverify.experiments.published.l1inf_tables import (
     Table2,
 )
 from wnverify.finding import Json
+from wnverify.papers.arithmetic import exactly
 from wnverify.papers.claims import Measured, Part, Reading, claim, said
 from wnverify.papers.l1inf import right_side, theorem3
-from wnverify.papers.l1inf.tables import changed1, changed2, exactly, limit, number, pairs_with, steps_against
+from wnverify.papers.l1inf.tables import changed1, changed2, limit, number, pairs_with, steps_against
 
 
 def _rises_with_c(bound: Callable[[Any], Any], at_least: int) -> bool:

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from wnverify.finding import Evidence
+from wnverify.papers.arithmetic import Counted
 from wnverify.papers.claims import Condition, Measured, Part, Reading, claim, said
 from wnverify.papers.norm_loss.witnesses import exact, proved, shown
 
@@ -16,38 +17,7 @@ SHAPES: Final = ((2, 4), (3, 1), (4, 9), (1, 27), (8, 12))
 """(filters, weights of each)."""
 
 
-class Tally:
-    """A number that counts the operations done with it; every operation counts as one."""
-
-    done = 0
-
-    def __init__(self, value: float) -> None:
-        self.value = value
-
-    def _counted(self, value: float) -> Tally:
-        Tally.done += 1
-        return Tally(value)
-
-    def __add__(self, other: Tally) -> Tally:
-        return self._counted(self.value + other.value)
-
-    def __sub__(self, other: Tally) -> Tally:
-        return self._counted(self.value - other.value)
-
-    def __mul__(self, other: Tally) -> Tally:
-        return self._counted(self.value * other.value)
-
-    def root(self) -> Tally:
-        return self._counted(self.value**0.5)
-
-    def inverse(self) -> Tally:
-        return self._counted(1 / self.value)
-
-    def inverse_root(self) -> Tally:
-        return self._counted(self.value**-0.5)
-
-
-def _square_norm(row: list[Tally]) -> Tally:
+def _square_norm(row: list[Counted]) -> Counted:
     squares = [w * w for w in row]
     total = squares[0]
     for square in squares[1:]:
@@ -55,38 +25,38 @@ def _square_norm(row: list[Tally]) -> Tally:
     return total
 
 
-def weight_decay(row: list[Tally], grads: list[Tally], twice: Tally) -> list[Tally]:
+def weight_decay(row: list[Counted], grads: list[Counted], twice: Counted) -> list[Counted]:
     """g + 2λ w with 2λ at hand."""
     return [g + twice * w for g, w in zip(grads, row, strict=True)]
 
 
-def scaled_first(row: list[Tally], grads: list[Tally], twice: Tally) -> list[Tally]:
+def scaled_first(row: list[Counted], grads: list[Counted], twice: Counted) -> list[Counted]:
     """Every weight times 1 − 1/‖w‖, then as weight decay; the inverse root is one operation."""
-    factor = Tally(1.0) - _square_norm(row).inverse_root()
+    factor = Counted(1.0) - _square_norm(row).inverse_root()
     return weight_decay([w * factor for w in row], grads, twice)
 
 
-def root_and_inverse(row: list[Tally], grads: list[Tally], twice: Tally) -> list[Tally]:
+def root_and_inverse(row: list[Counted], grads: list[Counted], twice: Counted) -> list[Counted]:
     """The same with the root and its inverse as two operations."""
-    factor = Tally(1.0) - _square_norm(row).root().inverse()
+    factor = Counted(1.0) - _square_norm(row).root().inverse()
     return weight_decay([w * factor for w in row], grads, twice)
 
 
-def factor_first(row: list[Tally], grads: list[Tally], twice: Tally) -> list[Tally]:
+def factor_first(row: list[Counted], grads: list[Counted], twice: Counted) -> list[Counted]:
     """One factor 2λ (1 − 1/‖w‖) for each filter, then as weight decay."""
-    factor = twice * (Tally(1.0) - _square_norm(row).root().inverse())
+    factor = twice * (Counted(1.0) - _square_norm(row).root().inverse())
     return weight_decay(row, grads, factor)
 
 
-def counted(schedule: Callable[..., list[Tally]], filters: int, size: int) -> int:
+def counted(schedule: Callable[..., list[Counted]], filters: int, size: int) -> int:
     """Operations that the schedule takes on ``filters`` filters of ``size`` weights."""
-    Tally.done = 0
+    Counted.done = 0
     for c in range(filters):
-        schedule([Tally(1.0 + i + c) for i in range(size)], [Tally(0.5)] * size, Tally(0.02))
-    return Tally.done
+        schedule([Counted(1.0 + i + c) for i in range(size)], [Counted(0.5)] * size, Counted(0.02))
+    return Counted.done
 
 
-def against_counts(formula: Count, schedule: Callable[..., list[Tally]], terms: tuple[int, int], name: str) -> Part:
+def against_counts(formula: Count, schedule: Callable[..., list[Counted]], terms: tuple[int, int], name: str) -> Part:
     """The formula against the executed count, and against a N + b C_o for ``terms`` (a, b), the sum over the steps."""
     import sympy
 

@@ -8,8 +8,9 @@ from typing import Final, NamedTuple
 
 from wnverify.experiments.published.norm_loss_tables import HOURS, OTHER_SCHEDULE, TABLE_2
 from wnverify.finding import Evidence, Json
+from wnverify.papers.arithmetic import exactly
 from wnverify.papers.claims import Measured, Part, Reading, claim, said
-from wnverify.papers.norm_loss.results import RESNET, Table, exactly
+from wnverify.papers.norm_loss.results import RESNET, Table
 
 Numbers = Mapping[str, float | None]
 

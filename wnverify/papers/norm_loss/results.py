@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
 from wnverify.experiments.published.norm_loss_tables import OTHER_SCHEDULE, TABLE_1, TABLE_2, TABLE_3, Row, Row3
-from wnverify.finding import Evidence, Json
+from wnverify.finding import Json
+from wnverify.papers.arithmetic import exactly, standard_errors
 from wnverify.papers.claims import Measured, Part, Reading, claim, said
 from wnverify.papers.norm_loss.tables import RUNS, TEST_IMAGES, changed, find, number
 
 Table = tuple[Row, ...]
 OURS: Final = "Ours"
 RESNET, WIDE = "ResNet110", "WRN-28-10"
-
-
-def exactly(holds: bool, note: str, **figures: Json) -> Evidence:
-    """Decimals compared exactly: a change in the last printed digit would be noticed."""
-    return said("arithmetic", holds, note, power=0.0, figures=figures)
 
 
 def _rivals(table: Table, network: str) -> list[Row]:
@@ -230,12 +225,6 @@ def _changed3(method: str, source: str, **values: str) -> tuple[Row3, ...]:
 IMAGENET_VALIDATION: Final = 50_000
 
 
-def _standard_errors(higher: Decimal, lower: Decimal, images: int) -> float:
-    """By how many standard errors of a difference of two binomial counts one error in percent is above the other."""
-    first, second = float(higher) / 100, float(lower) / 100
-    return (first - second) / math.sqrt((first * (1 - first) + second * (1 - second)) / images)
-
-
 @claim(
     "NL-T3-IMPR",
     place="Sec. V-E",
@@ -254,7 +243,7 @@ def substantial(formula: tuple[Row3, ...], quick: bool) -> Measured:
     base, ours = _of3(formula, "wd", ""), _of3(formula, "nl", OURS)
     parts = []
     for name, before, after in (("top-1", base.top1, ours.top1), ("top-5", base.top5, ours.top5)):
-        margin = _standard_errors(number(before), number(after), IMAGENET_VALIDATION)
+        margin = standard_errors(number(after), number(before), IMAGENET_VALIDATION)
         note = f"{name}: {before} against {after}, {margin:.1f} standard errors"
         parts.append(Part(name, [exactly(margin > 2, note)], {"wd": before, "nl": after}))
     return Measured(parts=parts)
@@ -361,7 +350,7 @@ def one_setup(formula: tuple[Table, Table, tuple[Row3, ...]], quick: bool) -> Me
 def comparable(formula: tuple[Table, Table, tuple[Row3, ...]], quick: bool) -> Measured:
     pairs = _best_rivals(formula)
     images = {name: IMAGENET_VALIDATION if "ImageNet" in name else TEST_IMAGES for name in pairs}
-    above = {name: _standard_errors(*pair, images[name]) for name, pair in pairs.items()}
+    above = {name: standard_errors(other, ours, images[name]) for name, (ours, other) in pairs.items()}
     better = [name for name, (ours, other) in pairs.items() if ours < other]
     behind = [name for name, errors in above.items() if errors > 2]
     witness: Json = {name: {"nl": str(pairs[name][0]), "best other": str(pairs[name][1])} for name in behind or pairs}
