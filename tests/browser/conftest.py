@@ -40,6 +40,7 @@ def doc():
     for finding in made["findings"]:
         if finding["kind"] == "claim":
             finding["place"] = "Secs. 3.1–3.2 and the text before eq. 6 (no line says it, every line needs it)"
+            finding["conditions"] = [*finding["conditions"], f"read as: see {'a_path/without_a_space/' * 4}"]
     return made
 
 
