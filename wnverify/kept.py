@@ -26,13 +26,13 @@ _MACHINE: Final = ("python", "implementation", "machine", "cpu", "versions")
 
 def lasting(doc: Mapping[str, Any], seed: int) -> bool:
     """Whether a stored document is a part of ``SPARED`` whose findings could not come out otherwise here."""
-    here = results.environment()
-    if "cluster" in doc["environment"] or any(doc["environment"].get(name) != here[name] for name in _MACHINE):
-        return False
-    return all(
-        command in SPARED and is_current(command, entry) and entry.get("asked") == _asked(command, seed)
+    if "cluster" in doc["environment"] or not all(
+        command in SPARED and entry.get("asked") == _asked(command, seed) and is_current(command, entry)
         for command, entry in doc["parts"].items()
-    )
+    ):
+        return False
+    here = results.environment()
+    return all(doc["environment"].get(name) == here[name] for name in _MACHINE)
 
 
 def known(docs: Sequence[Mapping[str, Any]], seed: int) -> frozenset[str]:
